@@ -1,0 +1,102 @@
+/*
+ * orchestrator/bus/bus.h
+ *   Commands out, replies in. The only door to Kafka.
+ *
+ * The same code speaks to a real broker and to the embedded one (embedded.h). Sending never
+ * blocks; what the broker did not take is reported, and the engine sends it again from
+ * PostgreSQL. Nothing here decides anything about a saga.
+ */
+#ifndef ORCHESTRATOR_BUS_BUS_H
+#define ORCHESTRATOR_BUS_BUS_H
+
+#include "orchestrator/base/err.h"
+#include "orchestrator/bus/token.h"
+#include "sagas/base/bytes.h"
+#include "sagas/machine/machine.h"
+
+#include <stdint.h>
+
+struct bus;
+
+struct bus_header {
+    struct bytes name, value;
+};
+
+/* A record as it came; borrowed for the time of the call. */
+struct bus_record {
+    struct bytes topic;
+    int32_t partition;
+    int64_t offset;
+    int64_t at_ms; /* the record's timestamp */
+    struct bytes key, value;
+    const struct bus_header *headers;
+    size_t header_count;
+};
+
+struct bus_callbacks {
+    void *context;
+    /* Thread: bus consumer, one at a time. May block to push back. */
+    void (*on_reply)(void *context, const struct bus_record *record);
+    /* Thread: bus consumer. Partitions of the reply topic that are ours from now on / no more. */
+    void (*on_assigned)(void *context, const char *topic, int32_t partition);
+    void (*on_revoked)(void *context, const char *topic, int32_t partition);
+    /* Thread: bus poller. The broker did not take a command of this saga: send it again later. */
+    void (*on_undelivered)(void *context, const struct uuid *saga_id);
+    /* Thread: bus poller. up: at least one broker answers. */
+    void (*on_broker)(void *context, bool up);
+};
+
+struct bus_options {
+    const char *brokers;
+    const char *cluster;      /* ce_source is /sagad/<cluster> */
+    const char *topic_prefix; /* precedes saga.replies and saga.replies.dlt; "" by default */
+    const char *group;        /* consumer group of the nodes */
+    const char *instance;     /* group.instance.id (static membership); NULL: none */
+    const char *extra;        /* further librdkafka settings "name=value,name=value"; NULL */
+    bool embedded;            /* the broker is our own: fetch.wait.max.ms 1 or 2 */
+    struct token_keys keys;
+};
+
+MUST_CHECK bool bus_open(const struct bus_options *options, const struct bus_callbacks *callbacks,
+                         struct bus **ret_bus, struct err *err);
+/* Begin to consume. Until then nothing is called back but on_broker. */
+void bus_start(struct bus *bus);
+/* No more callbacks of the consumer; offsets stored so far are committed. */
+void bus_stop_consuming(struct bus *bus);
+/* Waits up to flush_ms for what is in flight, then closes. NULL is fine. */
+void bus_close(struct bus *bus, uint32_t flush_ms);
+
+/* What a command says about its saga besides `struct command`. */
+struct bus_saga {
+    struct bytes definition; /* ce_sagadef: name/version */
+    struct bytes trace;      /* traceparent of the caller or absent: derived from the saga id */
+    struct bytes trace_state;
+    int64_t now_ms; /* ce_time */
+};
+
+/*
+ * Queue one command with all headers of contracts section 2. Thread-safe. False: the queue is
+ * full or the producer is broken; the caller keeps the saga for later.
+ */
+bool bus_send_command(struct bus *bus, const struct command *command, const struct bus_saga *saga);
+/* Queue any record (dead letters, replays). Thread-safe. False: not taken. */
+bool bus_send_record(struct bus *bus, const struct bus_record *record);
+/* Hand over what was queued without waiting for linger; call after a batch. */
+void bus_flush_soon(struct bus *bus);
+
+/* All records of the partition up to `offset` are dealt with. Thread-safe. */
+void bus_store_offset(struct bus *bus, struct bytes topic, int32_t partition, int64_t offset);
+
+bool bus_is_up(struct bus *bus);
+const char *bus_reply_topic(const struct bus *bus);      /* prefixed */
+const char *bus_dead_letter_topic(const struct bus *bus); /* prefixed */
+
+/* The partition that a key of this topic goes to, -1 when not known. For `why`. */
+int32_t bus_partition_of(struct bus *bus, struct bytes topic, struct bytes key);
+/*
+ * Records of the topic that no group has read yet: the lowest lag among the groups that commit
+ * offsets for it; -1 when not known or no group is there. Asks the broker: blocks up to timeout_ms.
+ */
+int64_t bus_topic_lag(struct bus *bus, struct bytes topic, uint32_t timeout_ms);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * sagas/machine/why.h
+ *   Why a saga stands where it stands: one sentence and the fields behind it.
+ */
+#ifndef SAGAS_MACHINE_WHY_H
+#define SAGAS_MACHINE_WHY_H
+
+#include "sagas/machine/saga.h"
+
+struct why {
+    const char *kind; /* reply retry timer signal child lock operator nothing */
+    struct bytes sentence;
+    int64_t since_ms;
+    int step; /* position; -1: none */
+    int32_t index;
+    enum op op;
+    uint32_t attempt;
+    struct bytes topic;          /* absent: none */
+    struct bytes key;            /* Kafka key, where a command is out */
+    int64_t command_sent_at_ms;  /* 0: not sent */
+    int64_t next_attempt_at_ms;  /* 0: none */
+    const struct saga_error *last_error; /* NULL: none */
+    struct bytes by;             /* who paused it, or waits to decide; absent: nobody */
+};
+
+/* The most telling answer: operator before retry before reply before timer. Lives in `arena`. */
+void saga_why(const struct saga *saga, int64_t now_ms, struct arena *arena, struct why *ret_why);
+
+#endif
