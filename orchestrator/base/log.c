@@ -124,16 +124,16 @@ static void put_fields_as_json(struct line *line, const char *fields)
     }
 }
 
-static void put_time(struct line *line, const char *format)
+static void put_time(struct line *line, bool with_date)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     struct tm parts;
     gmtime_r(&now.tv_sec, &parts);
-    char second[32];
     char text[48];
-    (void)strftime(second, sizeof second, format, &parts);
-    (void)snprintf(text, sizeof text, "%s.%03ldZ", second, now.tv_nsec / 1000000);
+    (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &parts);
+    put_text(line, with_date ? text : text + sizeof "2026-01-01T" - 1);
+    (void)snprintf(text, sizeof text, ".%03ldZ", now.tv_nsec / 1000000);
     put_text(line, text);
 }
 
@@ -156,7 +156,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
 
     struct line line = {.size = 0};
     if (isatty(STDERR_FILENO)) {
-        put_time(&line, "%H:%M:%S");
+        put_time(&line, false);
         put_text(&line, " ");
         put_text(&line, LEVEL_NAMES[level]);
         put_text(&line, " ");
@@ -165,7 +165,7 @@ void log_event(enum log_level level, const char *event, const char *format, ...)
         put_plain(&line, fields);
     } else {
         put_text(&line, "{\"at\":\"");
-        put_time(&line, "%Y-%m-%dT%H:%M:%S");
+        put_time(&line, true);
         put_text(&line, "\",\"level\":\"");
         put_text(&line, LEVEL_NAMES[level]);
         put_text(&line, "\",\"event\":\"");
