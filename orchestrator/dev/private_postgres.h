@@ -14,8 +14,9 @@
 struct private_postgres;
 
 /*
- * `directory` NULL: a temporary cluster, removed at the stop. Else it is kept and used again. `settings`:
- * further lines of postgresql.conf, NULL for none. ERR_INVALID when no server is installed; text names the cure.
+ * `directory` NULL: a temporary cluster, removed at the stop. Else it is kept and used again.
+ * `settings`: further lines of postgresql.conf, NULL for none. ERR_INVALID when no server is
+ * installed; text names the cure.
  */
 MUST_CHECK bool private_postgres_start(const char *directory, const char *settings,
                                        struct private_postgres **ret_postgres, struct err *err);
