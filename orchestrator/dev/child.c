@@ -72,10 +72,10 @@ _Noreturn static void exec_program(const struct child_options *options)
     (void)prctl(PR_SET_PDEATHSIG, options->stop_signal);
     if (options->directory != NULL && chdir(options->directory) != 0) _exit(COULD_NOT_RUN);
 
-    /* execve does not write to argv; its type is older than const. */
+    /* execve writes to neither; its types are older than const. */
     char *const *argv = (char *const *)(uintptr_t)options->argv;
-    (void)execve(options->argv[0], argv,
-                 options->environment != NULL ? options->environment : environ);
+    char *const *environment = (char *const *)(uintptr_t)options->environment;
+    (void)execve(options->argv[0], argv, environment != NULL ? environment : environ);
     _exit(COULD_NOT_RUN);
 }
 
@@ -158,7 +158,7 @@ static void watcher_signals(void)
 /* Keep the socket and the lock, and nothing else: what we inherited belongs to others. */
 static void watcher_descriptors(int socket, int lock)
 {
-    int high_lock = lock > 0 ? fcntl(lock, F_DUPFD, 10) : -1;
+    const int high_lock = lock > 0 ? fcntl(lock, F_DUPFD, 10) : -1;
     const int high_socket = fcntl(socket, F_DUPFD, 10);
     (void)dup2(high_socket, WATCHER_SOCKET);
     unsigned first_closed = WATCHER_LOCK;

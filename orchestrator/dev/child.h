@@ -27,7 +27,7 @@ struct child_user {
 
 struct child_options {
     const char *const *argv;        /* argv[0] is the path of the program; NULL-terminated */
-    char *const *environment;       /* NULL: ours */
+    const char *const *environment; /* NULL: ours */
     const char *directory;          /* working directory; NULL: ours */
     const char *log;                /* stdout and stderr are appended there; NULL: ours */
     const struct child_user *user;  /* NULL: ourselves */

@@ -54,8 +54,8 @@ struct private_postgres {
 };
 
 /* PostgreSQL reads much from the environment; a private one depends on none of it. */
-static char *const ENVIRONMENT[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "TZ=UTC",
-                                    NULL};
+static const char *const ENVIRONMENT[] = {"PATH=/usr/local/bin:/usr/bin:/bin", "LC_ALL=C", "TZ=UTC",
+                                          NULL};
 
 static const char SETTINGS[] =
     "listen_addresses = '127.0.0.1'\n"
