@@ -10,6 +10,7 @@
 #ifndef SAGAS_BASE_ARENA_H
 #define SAGAS_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct arena_chunk;
@@ -28,7 +29,13 @@ void *arena_array(struct arena *arena, size_t count, size_t size);
 /* A NUL-terminated copy (the NUL is not counted in `size`). */
 char *arena_copy(struct arena *arena, const void *data, size_t size);
 
-/* Everything handed out becomes invalid; one chunk is kept for the next use. */
+/*
+ * Make the newest allocation longer where it stands, the new part zeroed. False, and nothing
+ * changed, when `newest` is not the newest one or its chunk has no room.
+ */
+bool arena_extend(struct arena *arena, const void *newest, size_t old_size, size_t new_size);
+
+/* Everything handed out becomes invalid; one chunk of at most 64 KiB is kept. */
 void arena_reset(struct arena *arena);
 
 /* Release all memory; the arena is empty and may be used again. */

@@ -22,9 +22,10 @@ struct bytes {
 
 /* The bytes of a C string; NULL gives absent bytes. */
 struct bytes bytes_of(const char *text);
+/* Absent equals absent only, not the empty run. */
 bool bytes_equal(struct bytes a, struct bytes b);
 bool bytes_equal_text(struct bytes a, const char *text);
-/* memcmp order, shorter first. */
+/* Order of memcmp, a prefix before the longer run, absent before everything: <0, 0 or >0. */
 int bytes_compare(struct bytes a, struct bytes b);
 /* A NUL-terminated copy in the arena; absent stays absent. */
 struct bytes bytes_copy(struct arena *arena, struct bytes source);
@@ -42,7 +43,7 @@ void buffer_add_bytes(struct buffer *buffer, struct bytes bytes);
 void buffer_add_text(struct buffer *buffer, const char *text);
 void buffer_add_char(struct buffer *buffer, char c);
 __attribute__((format(printf, 2, 3))) void buffer_add_format(struct buffer *buffer,
-                                                              const char *format, ...);
+                                                             const char *format, ...);
 /* What was added so far; valid until the next add or the arena's reset. */
 struct bytes buffer_bytes(const struct buffer *buffer);
 

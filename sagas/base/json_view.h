@@ -28,10 +28,10 @@ enum json_view_type {
 
 struct json_view {
     enum json_view_type type;
-    uint32_t count;               /* items or members */
-    struct bytes text;            /* exact bytes of the value, borrowed from the source */
-    struct bytes string;          /* VIEW_STRING: decoded UTF-8 (may hold NUL) */
-    struct bytes key;             /* decoded name, when this is a member of an object */
+    uint32_t count;                /* items or members */
+    struct bytes text;             /* exact bytes of the value, borrowed from the source */
+    struct bytes string;           /* VIEW_STRING: decoded UTF-8 (may hold NUL) */
+    struct bytes key;              /* decoded name, when this is a member of an object */
     const struct json_view *child; /* first item or member */
     const struct json_view *next;  /* next sibling */
 };
@@ -63,14 +63,22 @@ bool json_view_int64(const struct json_view *view, int64_t *ret_value);
 
 /* A JSON string with quotes; `"` `\` and controls escaped, the rest as it is. */
 void json_write_string(struct buffer *buffer, struct bytes text);
+/* The same without the quotes: a part of a string. */
+void json_write_string_part(struct buffer *buffer, struct bytes text);
 void json_write_text(struct buffer *buffer, const char *text); /* NULL writes null */
 void json_write_int(struct buffer *buffer, int64_t value);
-/* The shortest decimal form that reads back as the same double. */
+/*
+ * A finite double in the shortest decimal form that reads back as it. A whole number up to 2^53
+ * has neither point nor exponent (3, not 3.0): readers of integers take it as well. The
+ * process keeps the C locale for numbers.
+ */
 void json_write_double(struct buffer *buffer, double value);
 /* RFC 3339, UTC, milliseconds, in quotes; 0 writes null. */
 void json_write_time(struct buffer *buffer, int64_t at_ms);
 /* The same value without white space outside strings; numbers and strings keep their bytes. */
 void json_write_compact(struct buffer *buffer, const struct json_view *view);
+/* Likewise for text that is valid JSON, or a run of whole tokens of it. */
+void json_write_compact_text(struct buffer *buffer, struct bytes text);
 /* Append `token` to an RFC 6901 pointer, `~` and `/` escaped. */
 void json_pointer_add(struct buffer *buffer, struct bytes token);
 

@@ -1,0 +1,119 @@
+#include "sagas/base/arena.h"
+
+#include <assert.h>
+#include <stdalign.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Chunks double from the first to the largest size; a bigger request gets a chunk of its own. */
+enum { CHUNK_SIZE_MIN = 1024, CHUNK_SIZE_MAX = 64 * 1024, ALIGNMENT = alignof(max_align_t) };
+
+struct arena_chunk {
+    struct arena_chunk *older;
+    size_t capacity; /* of `data` */
+    size_t used;
+    alignas(max_align_t) char data[];
+};
+
+static_assert((ALIGNMENT & (ALIGNMENT - 1)) == 0, "an alignment is a power of two");
+
+static size_t round_up(size_t size)
+{
+    if (size > SIZE_MAX - CHUNK_SIZE_MAX) abort();
+    return (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+}
+
+static size_t next_chunk_size(const struct arena_chunk *newest)
+{
+    if (newest == NULL) return CHUNK_SIZE_MIN;
+    const size_t doubled = 2 * (newest->capacity + sizeof(struct arena_chunk));
+    return doubled < CHUNK_SIZE_MAX ? doubled : CHUNK_SIZE_MAX;
+}
+
+static void add_chunk(struct arena *arena, size_t needed)
+{
+    size_t size = next_chunk_size(arena->chunk);
+    if (size - sizeof(struct arena_chunk) < needed) size = needed + sizeof(struct arena_chunk);
+    struct arena_chunk *const chunk = malloc(size);
+    if (chunk == NULL) abort();
+    chunk->older = arena->chunk;
+    chunk->capacity = size - sizeof(*chunk);
+    chunk->used = 0;
+    arena->chunk = chunk;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    const size_t rounded = round_up(size);
+    if (arena->chunk == NULL || arena->chunk->capacity - arena->chunk->used < rounded)
+        add_chunk(arena, rounded);
+    char *const data = arena->chunk->data + arena->chunk->used;
+    arena->chunk->used += rounded;
+    arena->used_bytes += rounded;
+    return memset(data, 0, rounded);
+}
+
+bool arena_extend(struct arena *arena, const void *newest, size_t old_size, size_t new_size)
+{
+    assert(new_size >= old_size);
+    struct arena_chunk *const chunk = arena->chunk;
+    const size_t old_rounded = round_up(old_size);
+    const size_t more = round_up(new_size) - old_rounded;
+    if (chunk == NULL || (const char *)newest + old_rounded != chunk->data + chunk->used)
+        return false;
+    if (chunk->capacity - chunk->used < more) return false;
+    memset(chunk->data + chunk->used, 0, more);
+    chunk->used += more;
+    arena->used_bytes += more;
+    return true;
+}
+
+void *arena_array(struct arena *arena, size_t count, size_t size)
+{
+    size_t total = 0;
+    if (__builtin_mul_overflow(count, size, &total)) abort();
+    return arena_alloc(arena, total);
+}
+
+char *arena_copy(struct arena *arena, const void *data, size_t size)
+{
+    char *const copy = arena_alloc(arena, size + 1);
+    if (size > 0) memcpy(copy, data, size);
+    return copy;
+}
+
+void arena_reset(struct arena *arena)
+{
+    struct arena_chunk *kept = NULL;
+    for (struct arena_chunk *chunk = arena->chunk, *older = NULL; chunk != NULL; chunk = older) {
+        older = chunk->older;
+        if (kept == NULL && chunk->capacity <= CHUNK_SIZE_MAX)
+            kept = chunk;
+        else
+            free(chunk);
+    }
+    if (kept != NULL) {
+        kept->older = NULL;
+        kept->used = 0;
+    }
+    *arena = (struct arena){.chunk = kept};
+}
+
+void arena_done(struct arena *arena)
+{
+    for (struct arena_chunk *chunk = arena->chunk, *older = NULL; chunk != NULL; chunk = older) {
+        older = chunk->older;
+        free(chunk);
+    }
+    *arena = (struct arena){0};
+}
+
+size_t arena_held(const struct arena *arena)
+{
+    size_t held = 0;
+    for (const struct arena_chunk *chunk = arena->chunk; chunk != NULL; chunk = chunk->older)
+        held += chunk->capacity + sizeof(*chunk);
+    return held;
+}
