@@ -333,7 +333,7 @@ static int set_up(void **state)
         world.racers[i].connection = PQconnectdb(private_postgres_url(world.postgres));
         if (PQstatus(world.racers[i].connection) != CONNECTION_OK) return -1;
         PQclear(PQexec(world.racers[i].connection,
-                       "set client_min_messages = warning; create schema if not exists shop; "
+                       "set client_min_messages = error; create schema if not exists shop; "
                        "set search_path = shop; set synchronous_commit = off"));
     }
     char *barrier = read_file(BARRIER_SQL);
