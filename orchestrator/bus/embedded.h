@@ -16,6 +16,7 @@ MUST_CHECK bool embedded_start(struct embedded_broker **ret_broker, struct err *
 void embedded_stop(struct embedded_broker *broker); /* NULL is fine */
 /* "127.0.0.1:port"; borrowed. */
 const char *embedded_brokers(const struct embedded_broker *broker);
+/* Makes the topic; one that exists stays as it is. */
 MUST_CHECK bool embedded_topic(struct embedded_broker *broker, const char *topic,
                                int32_t partitions, struct err *err);
 /* Fault injection: the broker stops answering / answers again. */

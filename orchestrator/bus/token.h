@@ -2,9 +2,9 @@
  * orchestrator/bus/token.h
  *   The reply token: which command a reply answers, authenticated.
  *
- * base64url (no padding) of: format 1, saga id 16, op 1, attempt 4, index 4, step id 1 to 100, tag 16.
- * The tag is a keyed BLAKE2b (libsodium crypto_generichash) over what stands before it. Two keys
- * are accepted, the first one signs: rotation without a pause. At most 200 bytes.
+ * base64url (no padding) of: format 1, saga id 16, op 1, attempt 4, index 4, step id 1 to 100,
+ * tag 16. The tag is a keyed BLAKE2b (libsodium crypto_generichash) over what stands before it. Two
+ * keys are accepted, the first one signs: rotation without a pause. At most 200 bytes.
  */
 #ifndef ORCHESTRATOR_BUS_TOKEN_H
 #define ORCHESTRATOR_BUS_TOKEN_H

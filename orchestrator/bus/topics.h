@@ -12,14 +12,15 @@
 
 struct topic_plan {
     struct bytes name;
-    int32_t partitions;    /* wanted for a new one; what it has for one that exists */
+    int32_t partitions; /* wanted for a new one; what it has for one that exists */
     int16_t replication;
     bool exists;
-    bool made;             /* by topics_apply */
-    struct bytes problem;  /* absent: fine */
+    bool made;            /* by topics_apply */
+    struct bytes problem; /* absent: fine */
 };
 
-/* sagad's own topics (saga.replies saga.events saga.signals saga.replies.dlt), prefixed; `extra` are others. */
+/* sagad's own topics (saga.replies saga.events saga.signals saga.replies.dlt), prefixed; `extra`
+ * are others. */
 MUST_CHECK bool topics_plan(const char *brokers, const char *prefix, const struct bytes *extra,
                             size_t extra_count, int32_t partitions, int16_t replication,
                             struct arena *arena, struct topic_plan **ret_plan, size_t *ret_count,

@@ -1,0 +1,75 @@
+/*
+ * orchestrator/bus/embedded.c
+ *   See embedded.h. A mock cluster hangs on a client handle that is used for nothing else.
+ */
+#include "orchestrator/bus/embedded.h"
+
+#include <assert.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdlib.h>
+
+enum { BROKER_ID = 1 };
+
+struct embedded_broker {
+    rd_kafka_t *handle;
+    rd_kafka_mock_cluster_t *cluster;
+};
+
+bool embedded_start(struct embedded_broker **ret_broker, struct err *err)
+{
+    char text[200];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    /* The handle itself has no business to log. */
+    if (rd_kafka_conf_set(conf, "log_level", "0", text, sizeof text) != RD_KAFKA_CONF_OK) abort();
+    rd_kafka_t *handle = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (handle == NULL) {
+        rd_kafka_conf_destroy(conf);
+        return err_set(err, ERR_INTERNAL, "embedded broker: %s", text);
+    }
+    rd_kafka_mock_cluster_t *cluster = rd_kafka_mock_cluster_new(handle, BROKER_ID);
+    if (cluster == NULL) {
+        rd_kafka_destroy(handle);
+        return err_set(err, ERR_UNAVAILABLE, "embedded broker: cannot listen on 127.0.0.1");
+    }
+    struct embedded_broker *broker = calloc(1, sizeof *broker);
+    if (broker == NULL) abort();
+    *broker = (struct embedded_broker){.handle = handle, .cluster = cluster};
+    *ret_broker = broker;
+    return true;
+}
+
+void embedded_stop(struct embedded_broker *broker)
+{
+    if (broker == NULL) return;
+    rd_kafka_mock_cluster_destroy(broker->cluster);
+    rd_kafka_destroy(broker->handle);
+    free(broker);
+}
+
+const char *embedded_brokers(const struct embedded_broker *broker)
+{
+    return rd_kafka_mock_cluster_bootstraps(broker->cluster);
+}
+
+bool embedded_topic(struct embedded_broker *broker, const char *topic, int32_t partitions,
+                    struct err *err)
+{
+    assert(partitions > 0);
+    const rd_kafka_resp_err_t status =
+        rd_kafka_mock_topic_create(broker->cluster, topic, partitions, 1);
+    if (status == RD_KAFKA_RESP_ERR_NO_ERROR || status == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+        return true;
+    return err_set(err, ERR_INTERNAL, "embedded broker: topic %s: %s", topic,
+                   rd_kafka_err2str(status));
+}
+
+void embedded_down(struct embedded_broker *broker)
+{
+    rd_kafka_mock_broker_set_down(broker->cluster, BROKER_ID);
+}
+
+void embedded_up(struct embedded_broker *broker)
+{
+    rd_kafka_mock_broker_set_up(broker->cluster, BROKER_ID);
+}
