@@ -30,10 +30,11 @@ struct engine_options {
 
 MUST_CHECK bool engine_open(const struct engine_options *options, struct engine **ret_engine,
                             struct err *err);
-/* The bus calls back into the engine: fill `callbacks` before bus_open, then give the bus and go. */
+/* The bus calls back into the engine: fill `callbacks` before bus_open, then give the bus and go.
+ */
 void engine_bus_callbacks(struct engine *engine, struct bus_callbacks *ret_callbacks);
-MUST_CHECK bool engine_start(struct engine *engine, struct bus *bus,
-                             const struct token_keys *keys, struct err *err);
+MUST_CHECK bool engine_start(struct engine *engine, struct bus *bus, const struct token_keys *keys,
+                             struct err *err);
 /* No new requests; what is queued is carried out, then workers end. At most grace_ms. */
 void engine_stop(struct engine *engine, uint32_t grace_ms);
 void engine_close(struct engine *engine);
@@ -61,7 +62,7 @@ struct start_request {
     bool has_id;
     struct uuid id; /* where has_id; else the engine makes one */
     bool fail_if_exists;
-    struct bytes input; /* exact bytes */
+    struct bytes input;  /* exact bytes */
     struct bytes labels; /* compact JSON object */
     int64_t start_at_ms;
     struct bytes trace, trace_state;
@@ -70,7 +71,7 @@ struct start_request {
 struct command_request {
     struct uuid saga_id;
     bool has_if_match;
-    uint32_t if_match; /* revision */
+    uint32_t if_match;  /* revision */
     struct event event; /* step verbs: `step` is -1 and step_id names it */
     struct bytes step_id;
 };
@@ -123,7 +124,8 @@ void engine_submit_many(struct engine *engine, struct request **requests, size_t
 
 /* ---- what others may ask ---- */
 
-/* Called on a worker thread after each commit for each saga that changed. Set before engine_start. */
+/* Called on a worker thread after each commit for each saga that changed. Set before engine_start.
+ */
 typedef void engine_changed(void *context, const struct uuid *id, uint32_t revision,
                             enum saga_state state);
 void engine_on_changed(struct engine *engine, engine_changed *changed, void *context);

@@ -41,14 +41,14 @@ MUST_CHECK bool registry_register(struct registry *registry, struct store *store
                                   struct registered *ret_registered, bool *ret_new,
                                   struct err *err);
 /* The same for a definition given inline with a start. */
-MUST_CHECK bool registry_inline(struct registry *registry, struct store *store,
-                                struct bytes source, struct arena *arena,
-                                struct definition_report *ret_report,
+MUST_CHECK bool registry_inline(struct registry *registry, struct store *store, struct bytes source,
+                                struct arena *arena, struct definition_report *ret_report,
                                 const struct definition **ret_definition, struct err *err);
 /* Only check. */
 void registry_validate(struct registry *registry, struct bytes source, struct arena *arena,
                        struct definition_report *ret_report, bool *ret_valid);
-/* Forget what is known of this name's newest version and flags (after a change through this node). */
+/* Forget what is known of this name's newest version and flags (after a change through this node).
+ */
 void registry_refresh(struct registry *registry, struct bytes name);
 
 #endif

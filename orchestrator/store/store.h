@@ -90,7 +90,11 @@ struct request_key_write {
     struct bytes answer; /* stored body; absent: a start, shown again from its saga */
 };
 
-struct processed_write { /* replies taken from one partition in this batch */
+/*
+ * Replies of one partition that are dealt with. Sent again with the same topic, partition and
+ * first_offset it extends that row (upsert): a row an hour, not a row a batch.
+ */
+struct processed_write {
     struct bytes topic;
     int32_t partition;
     int64_t first_offset, last_offset;

@@ -1,0 +1,355 @@
+/*
+ * orchestrator/engine/decide.c
+ *   The pure core for each event of a batch. Nothing here waits for anything.
+ */
+#include "orchestrator/engine/batch.h"
+
+#include "orchestrator/base/clock.h"
+#include "orchestrator/base/log.h"
+#include "orchestrator/telemetry/metrics.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { UNSENT_TIMER_PAUSE_MS = 1000 };
+
+/* ---- what a decision leaves behind ---- */
+
+static void *grow(struct arena *arena, void *old, size_t count, size_t *room, size_t size)
+{
+    if (count < *room) return old;
+    *room = *room == 0 ? 256 : *room * 2;
+    void *bigger = arena_array(arena, *room, size);
+    if (count > 0) memcpy(bigger, old, count * size);
+    return bigger;
+}
+
+static void touch(struct batch *batch, struct cached *cached)
+{
+    if (cached->touched) return;
+    cached->touched = true;
+    batch->touched[batch->touched_count++] = cached;
+}
+
+static void take_history(struct batch *batch, struct cached *cached,
+                         const struct decision *decision)
+{
+    if (decision->history.data == NULL) return;
+    batch->histories = grow(&batch->worker->arena, batch->histories, batch->history_count,
+                            &batch->history_room, sizeof *batch->histories);
+    batch->histories[batch->history_count++] = (struct history_write){
+        .id = cached->id,
+        .seq = decision->history_first_seq,
+        .count = decision->history_count,
+        .revision = cached->saga->revision,
+        .at_ms = batch->now_ms,
+        .entries = decision->history,
+        .payload = decision->payload,
+        .output = decision->saga_output,
+    };
+    touch(batch, cached);
+}
+
+static void take_commands(struct batch *batch, struct cached *cached,
+                          const struct decision *decision)
+{
+    for (size_t i = 0; i < decision->command_count; i++) {
+        batch->outgoing = grow(&batch->worker->arena, batch->outgoing, batch->outgoing_count,
+                               &batch->outgoing_room, sizeof *batch->outgoing);
+        batch->outgoing[batch->outgoing_count++] = (struct outgoing){decision->commands[i], cached};
+    }
+}
+
+static void decide(struct batch *batch, struct cached *cached, const struct event *event,
+                   struct decision *ret_decision)
+{
+    struct decide_context context = {
+        .now_ms = batch->now_ms,
+        .random = &batch->worker->random,
+        .arena = &batch->worker->arena,
+    };
+    *ret_decision = (struct decision){0};
+    saga_decide(cached->saga, event, &context, ret_decision);
+    take_history(batch, cached, ret_decision);
+    take_commands(batch, cached, ret_decision);
+}
+
+/* ---- requests ---- */
+
+static const char *keep_text(struct batch *batch, const char *text)
+{
+    return arena_copy(&batch->worker->arena, text, strlen(text));
+}
+
+static void add_key(struct batch *batch, const struct request *request, const struct uuid *saga_id,
+                    uint16_t status)
+{
+    if (request->key.key.data == NULL) return;
+    struct request_key_write *write = &batch->keys[batch->key_count++];
+    *write = (struct request_key_write){
+        .key = request->key.key,
+        .has_saga = true,
+        .saga_id = *saga_id,
+        .status = status,
+    };
+    memcpy(write->fingerprint, request->key.fingerprint, FINGERPRINT_SIZE);
+}
+
+/* The Idempotency-Key was used before: the answer is known, or the key is misused. */
+static bool answer_from_key(struct batch *batch, size_t i)
+{
+    struct work *work = batch->works[i];
+    const struct request_key_row *row = &batch->key_rows[i];
+    if (!row->found) return false;
+    if (memcmp(row->fingerprint, work->request->key.fingerprint, FINGERPRINT_SIZE) != 0) {
+        work->answer.result = RESULT_OTHER_BODY;
+        return true;
+    }
+    work->answer.result = RESULT_REPLAYED;
+    work->answer.stored_status = row->status;
+    work->answer.stored_answer = row->answer;
+    if (row->has_saga) work->cached = cache_find(batch->worker->cache, &row->saga_id);
+    return true;
+}
+
+/* Two requests of one batch with the same key: the second waits for what becomes of the first. */
+static bool is_key_in_batch(const struct batch *batch, struct bytes key)
+{
+    for (size_t i = batch->key_count; i-- > 0;) {
+        if (bytes_equal(batch->keys[i].key, key)) return true;
+    }
+    return false;
+}
+
+static bool is_same_start(const struct saga *saga, const struct start_request *start)
+{
+    return saga->definition == start->definition && bytes_equal(saga->input, start->input) &&
+           bytes_equal(saga->labels, start->labels) && saga->start_at_ms == start->start_at_ms;
+}
+
+static struct cached *new_saga(struct batch *batch, const struct work *work)
+{
+    const struct start_request *start = &work->request->start;
+    struct cached *cached = cache_add(batch->worker->cache, &work->saga_id);
+    struct saga *saga = saga_new(&cached->arena, start->definition);
+    cached->saga = saga;
+    cached->fresh = true;
+    saga->id = work->saga_id;
+    saga->input = bytes_copy(&cached->arena, start->input);
+    saga->labels = bytes_copy(&cached->arena, start->labels);
+    saga->trace = bytes_copy(&cached->arena, start->trace);
+    saga->trace_state = bytes_copy(&cached->arena, start->trace_state);
+    saga->created_at_ms = batch->now_ms;
+    saga->start_at_ms = start->start_at_ms;
+    return cached;
+}
+
+static void decide_start(struct batch *batch, struct work *work)
+{
+    const struct start_request *start = &work->request->start;
+    struct cached *cached = cache_find(batch->worker->cache, &work->saga_id);
+    if (cached != NULL) {
+        work->cached = cached;
+        const bool same = !start->fail_if_exists && is_same_start(cached->saga, start);
+        work->answer.result = same ? RESULT_EXISTS : RESULT_ID_TAKEN;
+        return;
+    }
+    cached = new_saga(batch, work);
+    struct expression_error error;
+    if (!saga_attributes(cached->saga, &cached->arena, &cached->saga->attributes, &error)) {
+        cache_drop(batch->worker->cache, cached);
+        work->answer.result = RESULT_REFUSED;
+        work->answer.why = keep_text(batch, error.detail);
+        work->answer.pointer = "/input";
+        return;
+    }
+    struct decision decision;
+    decide(
+        batch, cached,
+        &(struct event){
+            .kind = EVENT_START, .step = -1, .index = INDEX_NONE, .held = start->definition_paused},
+        &decision);
+    assert(decision.verdict == VERDICT_APPLIED);
+    add_key(batch, work->request, &work->saga_id, 201);
+    work->answer.result = RESULT_DONE;
+    work->cached = cached;
+}
+
+static enum request_result command_result(enum verdict verdict)
+{
+    switch (verdict) {
+    case VERDICT_APPLIED:
+    case VERDICT_NOTHING: return RESULT_DONE;
+    case VERDICT_UNKNOWN: return RESULT_NOT_FOUND;
+    case VERDICT_DUPLICATE:
+    case VERDICT_LATE:
+    case VERDICT_ILLEGAL: return RESULT_NOT_ALLOWED;
+    }
+    abort();
+}
+
+static void decide_command(struct batch *batch, struct work *work)
+{
+    const struct command_request *command = &work->request->command;
+    struct cached *cached = cache_find(batch->worker->cache, &command->saga_id);
+    work->answer.result = RESULT_NOT_FOUND;
+    work->answer.why = "there is no such saga";
+    if (cached == NULL) return;
+    work->cached = cached;
+    struct event event = command->event;
+    if (command->step_id.data != NULL) {
+        event.step = definition_find_step(cached->saga->definition, command->step_id);
+        work->answer.why = "the saga has no such step";
+        if (event.step < 0) return;
+    }
+    work->answer.result = RESULT_STALE;
+    if (command->has_if_match && command->if_match != cached->saga->revision) return;
+    struct decision decision;
+    decide(batch, cached, &event, &decision);
+    work->answer.verdict = decision.verdict;
+    work->answer.result = command_result(decision.verdict);
+    work->answer.why = decision.verdict == VERDICT_UNKNOWN ? "the step has no such item"
+                                                           : keep_text(batch, decision.why);
+    if (work->answer.result == RESULT_DONE) add_key(batch, work->request, &cached->id, 202);
+}
+
+/* ---- replies ---- */
+
+void batch_add_dead_letter(struct batch *batch, const struct work *work, const char *reason)
+{
+    const struct bus_record *record = &work->inbound->record;
+    batch->dead_letters[batch->dead_letter_count++] = (struct dead_letter_write){
+        .topic = record->topic,
+        .partition = record->partition,
+        .offset = record->offset,
+        .at_ms = batch->now_ms,
+        .reason = reason,
+        .key = record->key,
+        .headers = reply_headers_json(record, &batch->worker->arena),
+        .value = record->value,
+    };
+}
+
+static void measure_reply(const struct saga *saga, const struct event *event)
+{
+    static const char *const OUTCOMES[] = {"success", "failure", "retry", "progress", "pending"};
+    if (event->outcome == OUTCOME_PROGRESS || event->outcome == OUTCOME_PENDING) return;
+    const struct definition *definition = saga->definition;
+    const struct step *step = &definition->steps[event->step];
+    metrics_add(METRIC_STEP_ATTEMPTS, 1, definition->name.data, step->id.data,
+                OUTCOMES[event->outcome]);
+    const struct step_runs *runs = &saga->steps[event->step];
+    const uint32_t at = event->index == INDEX_NONE ? 0 : (uint32_t)event->index;
+    if (event->outcome != OUTCOME_SUCCESS || at >= runs->count) return;
+    const int64_t took_ms = runs->run[at].finished_at_ms - runs->run[at].first_sent_at_ms;
+    metrics_observe(METRIC_STEP_DURATION_SECONDS, (double)took_ms / 1000, definition->name.data,
+                    step->id.data, op_name(event->op));
+}
+
+/* Carry out a reply whose token is good; VERDICT_UNKNOWN when it names nothing that there is. */
+static enum verdict decide_reply(struct batch *batch, const struct token *token,
+                                 const struct event *given, struct cached **ret_cached)
+{
+    struct cached *cached = cache_find(batch->worker->cache, &token->saga_id);
+    if (cached == NULL) return VERDICT_UNKNOWN;
+    struct event event = *given;
+    event.step = definition_find_step(cached->saga->definition, bytes_of(token->step_id));
+    event.index = token->index;
+    event.op = token->op;
+    event.attempt = token->attempt;
+    if (event.step < 0) return VERDICT_UNKNOWN;
+    struct decision decision;
+    decide(batch, cached, &event, &decision);
+    *ret_cached = cached;
+    if (decision.verdict == VERDICT_APPLIED && event.kind == EVENT_REPLY) {
+        measure_reply(cached->saga, &event);
+    }
+    return decision.verdict;
+}
+
+static void decide_record(struct batch *batch, struct work *work)
+{
+    const struct inbound *inbound = work->inbound;
+    const char *result = "forged";
+    if (inbound->result == REPLY_VALID || inbound->result == REPLY_MALFORMED) {
+        const enum verdict verdict =
+            decide_reply(batch, &inbound->reply.token, &inbound->reply.event, &work->cached);
+        result = inbound->result == REPLY_MALFORMED ? "malformed" : verdict_name(verdict);
+    }
+    metrics_add(METRIC_REPLIES, 1, result, NULL, NULL);
+    if (strcmp(result, "forged") == 0 || strcmp(result, "malformed") == 0 ||
+        strcmp(result, "unknown") == 0) {
+        batch_add_dead_letter(batch, work, result);
+        log_event(LOG_WARNING, "reply_dead_letter",
+                  "reason=%s partition=%d offset=%lld what=\"%s\"", result,
+                  inbound->record.partition, (long long)inbound->record.offset,
+                  inbound->reply.what == NULL ? "" : inbound->reply.what);
+    }
+}
+
+static void decide_request(struct batch *batch, size_t i)
+{
+    struct work *work = batch->works[i];
+    const struct request *request = work->request;
+    work->answer = (struct answer){.result = RESULT_DONE};
+    work->cached = NULL;
+    work->deferred = false;
+    if (batch->key_given[i]) {
+        work->deferred = is_key_in_batch(batch, request->key.key);
+        if (work->deferred || answer_from_key(batch, i)) return;
+    }
+    switch (request->kind) {
+    case REQUEST_START: decide_start(batch, work); break;
+    case REQUEST_COMMAND: decide_command(batch, work); break;
+    case REQUEST_REPLY:
+        work->answer.verdict =
+            decide_reply(batch, &request->reply.token, &request->reply.event, &work->cached);
+        work->answer.result =
+            work->answer.verdict == VERDICT_UNKNOWN ? RESULT_NOT_FOUND : RESULT_DONE;
+        metrics_add(METRIC_REPLIES, 1, verdict_name(work->answer.verdict), NULL, NULL);
+        break;
+    }
+}
+
+/* ---- timers ---- */
+
+static void decide_timer(struct batch *batch, struct work *work)
+{
+    struct worker *worker = batch->worker;
+    work->cached = cache_find(worker->cache, &work->saga_id);
+    if (work->cached == NULL) return;
+    struct engine *engine = worker->engine;
+    if (work->kind == WORK_TIMER && !atomic_load(&engine->broker_up) &&
+        outbox_has(engine->outbox, &work->saga_id)) {
+        /* Its command never left: the time that a participant has does not run. */
+        timers_set(worker->timers, &work->saga_id, batch->now_ms + UNSENT_TIMER_PAUSE_MS,
+                   batch->now_ms);
+        work->cached = NULL;
+        return;
+    }
+    const struct event event = {
+        .kind = work->kind == WORK_TIMER ? EVENT_TIMER : EVENT_RESEND,
+        .step = -1,
+        .index = INDEX_NONE,
+    };
+    struct decision decision;
+    decide(batch, work->cached, &event, &decision);
+    if (work->kind == WORK_TIMER && decision.verdict == VERDICT_APPLIED && work->due_at_ms > 0) {
+        const int64_t lag_ms = batch->now_ms - work->due_at_ms;
+        metrics_observe(METRIC_SCHEDULE_LAG_SECONDS, (double)(lag_ms > 0 ? lag_ms : 0) / 1000, NULL,
+                        NULL, NULL);
+    }
+}
+
+void batch_decide(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        switch (batch->works[i]->kind) {
+        case WORK_REQUEST: decide_request(batch, i); break;
+        case WORK_RECORD: decide_record(batch, batch->works[i]); break;
+        case WORK_TIMER:
+        case WORK_RESEND: decide_timer(batch, batch->works[i]); break;
+        }
+    }
+}

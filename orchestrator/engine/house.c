@@ -1,0 +1,224 @@
+/*
+ * orchestrator/engine/house.c
+ *   Housekeeping: the node's lock, the sagas of dead nodes, due work that nobody took, commands
+ * that were not sent, partitions, gauges. One thread; all it does ends as events for the workers.
+ */
+#include "orchestrator/engine/internal.h"
+
+#include "orchestrator/base/clock.h"
+#include "orchestrator/base/log.h"
+#include "orchestrator/telemetry/metrics.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    ROUND_MS = 250,
+    DUE_EVERY_MS = 1000,
+    DUE_GRACE_MS = 1000, /* the node that holds the timer is first */
+    NODES_EVERY_MS = 1000,
+    MAINTAIN_EVERY_MS = 10 * 60 * 1000,
+    GAUGES_EVERY_MS = 5000,
+    TAKE_MAX = 1000,
+    QUEUE_ROOM = 20000, /* events waiting before more is fetched from PostgreSQL */
+};
+
+struct house {
+    struct engine *engine;
+    struct arena arena;
+    int64_t due_ms, nodes_ms, maintain_ms, gauges_ms; /* monotonic: next round of each */
+    int32_t adopting;                                 /* a dead node; 0: none */
+    struct uuid adopted_last;
+    bool adopt_from_start;
+};
+
+static void give(struct engine *engine, enum work_kind kind, const struct uuid *id)
+{
+    struct work *work = calloc(1, sizeof *work);
+    if (work == NULL) abort();
+    work->kind = kind;
+    work->saga_id = *id;
+    worker_give(worker_of(engine, id), work);
+}
+
+static void give_all(struct engine *engine, enum work_kind kind, const struct uuid *ids,
+                     size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        give(engine, kind, &ids[i]);
+}
+
+static bool is_crowded(struct engine *engine)
+{
+    return atomic_load(&engine->queued) > QUEUE_ROOM;
+}
+
+/* Commands that the broker did not take, once it answers again. */
+static void send_again(struct engine *engine)
+{
+    static const size_t LIMIT = TAKE_MAX;
+    if (!atomic_load(&engine->broker_up) || is_crowded(engine)) return;
+    struct uuid ids[TAKE_MAX];
+    for (int round = 0; round < 10; round++) {
+        const size_t count = outbox_take(engine->outbox, ids, LIMIT);
+        give_all(engine, WORK_RESEND, ids, count);
+        if (count < LIMIT) return;
+    }
+}
+
+static bool find_due(struct house *house, struct err *err)
+{
+    struct engine *engine = house->engine;
+    if (is_crowded(engine)) return true;
+    struct uuid *ids = NULL;
+    size_t count = 0;
+    const int64_t before_ms = clock_wall_ms() - DUE_GRACE_MS;
+    if (!store_due(engine->house_store, before_ms, TAKE_MAX, &house->arena, &ids, &count, err)) {
+        return false;
+    }
+    give_all(engine, WORK_TIMER, ids, count);
+    if (count == TAKE_MAX) house->due_ms = 0; /* more is waiting */
+    return true;
+}
+
+/* One page of a dead node's sagas: their commands may never have left, so they are sent again. */
+static bool adopt_some(struct house *house, struct err *err)
+{
+    struct engine *engine = house->engine;
+    if (is_crowded(engine)) return true;
+    struct uuid *ids = NULL;
+    size_t count = 0;
+    if (!store_node_adopt(engine->house_store, house->adopting,
+                          house->adopt_from_start ? NULL : &house->adopted_last, TAKE_MAX,
+                          &house->arena, &ids, &count, err)) {
+        return false;
+    }
+    give_all(engine, WORK_RESEND, ids, count);
+    if (count > 0) {
+        house->adopted_last = ids[count - 1];
+        house->adopt_from_start = false;
+        log_event(LOG_INFO, "sagas_adopted", "node=%d from=%d sagas=%zu", engine->node,
+                  house->adopting, count);
+    }
+    if (count < TAKE_MAX) house->adopting = 0;
+    return true;
+}
+
+static bool find_dead(struct house *house, struct err *err)
+{
+    struct engine *engine = house->engine;
+    if (!store_node_hold(engine->house_store, err)) return false;
+    int32_t *nodes = NULL;
+    size_t count = 0;
+    if (!store_nodes_dead(engine->house_store, &house->arena, &nodes, &count, err)) return false;
+    if (count == 0) return true;
+    house->adopting = nodes[0];
+    house->adopt_from_start = true;
+    house->nodes_ms = 0; /* look again as soon as this one is done */
+    log_event(LOG_WARNING, "node_dead", "node=%d", nodes[0]);
+    return true;
+}
+
+static bool measure(struct house *house, struct err *err)
+{
+    struct engine *engine = house->engine;
+    struct state_count *rows = NULL;
+    size_t count = 0;
+    if (!store_count_open(engine->house_store, &house->arena, &rows, &count, err)) return false;
+    metrics_clear(METRIC_ACTIVE);
+    metrics_clear(METRIC_ATTENTION);
+    metrics_clear(METRIC_COMPENSATION_STUCK);
+    for (size_t i = 0; i < count; i++) {
+        const struct state_count *row = &rows[i];
+        const double value = (double)row->count;
+        metrics_add(METRIC_ACTIVE, value, row->definition.data, saga_state_name(row->state), NULL);
+        if (row->state == SAGA_STUCK) {
+            metrics_add(METRIC_COMPENSATION_STUCK, value, row->definition.data, NULL, NULL);
+        }
+        static const struct {
+            enum attention bit;
+            const char *name;
+        } REASONS[] = {
+            {ATTENTION_RETRYING,   "retrying"  },
+            {ATTENTION_NO_HANDLER, "no_handler"},
+            {ATTENTION_OVERDUE,    "overdue"   },
+            {ATTENTION_STUCK,      "stuck"     },
+            {ATTENTION_PAUSED,     "paused"    },
+            {ATTENTION_BAD_REPLY,  "bad_reply" },
+            {ATTENTION_HELD,       "held"      }
+        };
+        for (size_t k = 0; k < sizeof REASONS / sizeof *REASONS; k++) {
+            if ((row->attention & (uint32_t)REASONS[k].bit) == 0) continue;
+            metrics_add(METRIC_ATTENTION, value, REASONS[k].name, NULL, NULL);
+        }
+    }
+    return true;
+}
+
+static void measure_memory(struct engine *engine)
+{
+    size_t timers = 0;
+    for (uint32_t i = 0; i < engine->options.workers; i++) {
+        timers += atomic_load(&engine->workers[i].timer_count);
+    }
+    const int64_t since_ms = outbox_since_ms(engine->outbox);
+    metrics_set(METRIC_TIMERS_PENDING, (double)timers, NULL, NULL, NULL);
+    metrics_set(METRIC_OUTBOX_PENDING, (double)outbox_count(engine->outbox), NULL, NULL, NULL);
+    metrics_set(METRIC_OUTBOX_OLDEST_SECONDS,
+                since_ms == 0 ? 0 : (double)(clock_monotonic_ms() - since_ms) / 1000, NULL, NULL,
+                NULL);
+}
+
+static bool is_time(int64_t *next_ms, int64_t every_ms)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+    if (now_ms < *next_ms) return false;
+    *next_ms = now_ms + every_ms;
+    return true;
+}
+
+static bool go_round(struct house *house, struct err *err)
+{
+    struct engine *engine = house->engine;
+    arena_reset(&house->arena);
+    send_again(engine);
+    measure_memory(engine);
+    if (house->adopting != 0) return adopt_some(house, err);
+    if (is_time(&house->nodes_ms, NODES_EVERY_MS) && !find_dead(house, err)) return false;
+    if (house->adopting != 0) return true;
+    if (is_time(&house->due_ms, DUE_EVERY_MS) && !find_due(house, err)) return false;
+    if (is_time(&house->gauges_ms, GAUGES_EVERY_MS) && !measure(house, err)) return false;
+    if (!is_time(&house->maintain_ms, MAINTAIN_EVERY_MS)) return true;
+    return store_maintain(engine->house_store, clock_wall_ms(), err);
+}
+
+/* False: the house is to stop. */
+static bool rest(struct engine *engine, int64_t ms)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += ms % 1000 * 1000000;
+    until.tv_sec += ms / 1000 + until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&engine->house_lock);
+    if (!engine->house_stop) {
+        pthread_cond_timedwait(&engine->house_wake, &engine->house_lock, &until);
+    }
+    const bool go_on = !engine->house_stop;
+    pthread_mutex_unlock(&engine->house_lock);
+    return go_on;
+}
+
+void *house_main(void *context)
+{
+    struct engine *engine = context;
+    struct house house = {.engine = engine};
+    do {
+        struct err err;
+        if (!go_round(&house, &err)) {
+            log_event(LOG_WARNING, "housekeeping_failed", "reason=\"%s\"", err.text);
+        }
+    } while (rest(engine, house.adopting != 0 ? 1 : ROUND_MS));
+    arena_done(&house.arena);
+    return NULL;
+}
