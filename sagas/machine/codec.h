@@ -14,10 +14,12 @@ enum { SAGA_PACK_FORMAT = 1 };
 
 void saga_pack(const struct saga *saga, struct buffer *buffer);
 
-/* Fill the packed part of `saga` (made by saga_new). False: damaged, or a newer format; *ret_what says. */
+/* Fill the packed part of `saga` (made by saga_new). False: damaged, or a newer format; *ret_what
+ * says. */
 bool saga_unpack(struct saga *saga, struct bytes packed, const char **ret_what);
 
-/* The payload and saga output of the history row that begins at `seq`; copied into the saga's arena. */
+/* The payload and saga output of the history row that begins at `seq`; copied into the saga's
+ * arena. */
 void saga_attach(struct saga *saga, uint32_t seq, struct bytes payload, struct bytes output);
 
 #endif

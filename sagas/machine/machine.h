@@ -15,9 +15,9 @@
 #include "sagas/machine/saga.h"
 
 enum event_kind {
-    EVENT_START,     /* first event of a saga: go, or wait for start_at (held = definition paused) */
-    EVENT_TIMER,     /* something may be due at `now`: fires all that is */
-    EVENT_REPLY,     /* of a participant */
+    EVENT_START, /* first event of a saga: go, or wait for start_at (held = definition paused) */
+    EVENT_TIMER, /* something may be due at `now`: fires all that is */
+    EVENT_REPLY, /* of a participant */
     EVENT_BAD_REPLY, /* a valid token with a malformed reply: raises attention, changes no step */
     /*
      * The transport may have lost commands: every outstanding one is in `commands` again, same
@@ -48,9 +48,10 @@ struct event {
     /* replies */
     enum outcome outcome;
     bool delay_stated;
-    uint64_t delay_ms;    /* ce_sagaretryafter */
-    struct bytes code;    /* ce_sagaerror, or `code` of fail */
-    struct bytes payload; /* output | problem | progress note | `output` of skip and complete; JSON */
+    uint64_t delay_ms; /* ce_sagaretryafter */
+    struct bytes code; /* ce_sagaerror, or `code` of fail */
+    struct bytes
+        payload; /* output | problem | progress note | `output` of skip and complete; JSON */
     /* operators */
     struct bytes actor;  /* who, e.g. "key:ops" */
     struct bytes reason; /* plain text */
@@ -74,8 +75,8 @@ struct command {
     enum op op;
     uint32_t attempt;
     const struct send *send;
-    struct bytes key;   /* Kafka key */
-    struct bytes value; /* mapped input */
+    struct bytes key;            /* Kafka key */
+    struct bytes value;          /* mapped input */
     const struct bytes *headers; /* values, parallel to send->headers */
     int64_t expires_at_ms;       /* the attempt's deadline */
     bool again;                  /* a re-send of the same attempt */
@@ -95,7 +96,8 @@ struct decision {
     struct bytes history;
     uint32_t history_first_seq;
     uint32_t history_count;
-    struct bytes payload; /* stored with the history row: output of a step or problem; absent: none */
+    struct bytes
+        payload; /* stored with the history row: output of a step or problem; absent: none */
     struct bytes saga_output; /* stored with the history row as the saga's output; absent: none */
 };
 
@@ -112,7 +114,8 @@ void saga_decide(struct saga *saga, const struct event *event, struct decide_con
 /* When the saga next wants EVENT_TIMER, Unix ms; 0: never. */
 int64_t saga_next_due_ms(const struct saga *saga);
 
-/* Evaluate the definition's attributes for a start (a JSON object of texts); false: 422 expression_error. */
+/* Evaluate the definition's attributes for a start (a JSON object of texts); false: 422
+ * expression_error. */
 bool saga_attributes(const struct saga *saga, struct arena *arena, struct bytes *ret_json,
                      struct expression_error *ret_error);
 

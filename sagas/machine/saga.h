@@ -70,26 +70,32 @@ struct saga_error {
 /* One command's life: a step, or one foreach item of it. */
 struct step_run {
     enum step_state state;
-    enum op op;         /* direction that `attempt`, `deadline_at_ms` and the rest speak of */
-    uint32_t attempt;   /* sendings in this direction; 0: never sent */
-    uint32_t uncounted; /* of those, sendings asked for by ce_sagaretryafter or granted by an operator */
-    bool unanswered;    /* an attempt of this direction timed out: its effect is unknown */
-    bool promised;      /* `pending` came for the newest attempt */
-    int64_t first_sent_at_ms; /* of this direction: where max_elapsed counts from */
-    int64_t sent_at_ms;       /* the newest sending */
-    int64_t deadline_at_ms;   /* of the newest attempt, while it is out; else 0 */
+    enum op op;       /* direction that `attempt`, `deadline_at_ms` and the rest speak of */
+    uint32_t attempt; /* sendings in this direction; 0: never sent */
+    uint32_t
+        uncounted; /* of those, sendings asked for by ce_sagaretryafter or granted by an operator */
+    bool unanswered;            /* an attempt of this direction timed out: its effect is unknown */
+    bool promised;              /* `pending` came for the newest attempt */
+    bool bad_reply;             /* the last reply was malformed; a valid final one clears it */
+    int64_t first_sent_at_ms;   /* of this direction: where max_elapsed counts from */
+    int64_t sent_at_ms;         /* the newest sending */
+    int64_t deadline_at_ms;     /* of the newest attempt, while it is out; else 0 */
     int64_t next_attempt_at_ms; /* while a retry waits; else 0 */
     int64_t started_at_ms, finished_at_ms;
-    struct bytes output;       /* JSON text; absent: null */
-    uint32_t output_seq;       /* history row that holds it; 0: none */
-    struct saga_error error;   /* last error of the step */
+    struct bytes output;     /* JSON text; absent: null */
+    uint32_t output_seq;     /* history row that holds it; 0: none */
+    struct saga_error error; /* last error of the step */
 };
 
 /* A step of the definition with its runs. */
 struct step_runs {
-    struct step_run *run; /* `count` of them; at least one even before a foreach is reached */
+    /* `count` of them; run[0] is always there: before a foreach is reached, and when it is empty */
+    struct step_run *run;
     uint32_t count;
     bool expanded; /* foreach: the width is known (count may then be 0) */
+    /* Derived and kept only to save time; not packed. */
+    const struct bytes *items; /* of a foreach, `count` JSON texts; NULL: not evaluated yet */
+    struct bytes collected;    /* JSON array of the items' outputs; absent: not joined yet */
 };
 
 struct saga {
@@ -110,19 +116,25 @@ struct saga {
     bool paused;
     bool paused_by_timeout; /* on_timeout: pause set the flag */
     bool cancel_requested;
-    uint32_t attention; /* bits of enum attention */
-    uint32_t revision;  /* applied events */
+    uint32_t attention;   /* bits of enum attention */
+    uint32_t revision;    /* applied events */
     uint32_t history_seq; /* history entries written; the next one is history_seq + 1 */
     int64_t started_at_ms, updated_at_ms, finished_at_ms;
     int64_t deadline_at_ms; /* of the saga; 0: none */
+    /* The first cause; while stuck: what an operator has to decide about. */
     struct saga_error error;
-    struct bytes error_step; /* id; absent: none */
+    struct bytes error_step; /* id; absent: the saga as a whole (error_op says nothing then) */
     enum op error_op;
-    struct bytes output;      /* JSON text once it succeeded */
-    uint32_t output_seq;      /* history row that holds it; 0: none */
-    struct bytes paused_by;   /* actor, for why; absent: the definition or not paused */
-    struct step_runs *steps;  /* by position of the definition */
-    struct arena *arena;      /* owns runs, outputs and texts */
+    /* While stuck: the first cause, to come back when the saga goes on. */
+    struct saga_error cause;
+    struct bytes cause_step;
+    enum op cause_op;
+    struct bytes output;     /* JSON text once it succeeded */
+    uint32_t output_seq;     /* history row that holds it; 0: none */
+    struct bytes paused_by;  /* actor, for why; absent: the definition (a start of a paused one
+                                too: EVENT_RESUME lets it go) or not paused */
+    struct step_runs *steps; /* by position of the definition */
+    struct arena *arena;     /* owns runs, outputs and texts */
 };
 
 const char *saga_state_name(enum saga_state state);

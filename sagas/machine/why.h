@@ -15,12 +15,12 @@ struct why {
     int32_t index;
     enum op op;
     uint32_t attempt;
-    struct bytes topic;          /* absent: none */
-    struct bytes key;            /* Kafka key, where a command is out */
-    int64_t command_sent_at_ms;  /* 0: not sent */
-    int64_t next_attempt_at_ms;  /* 0: none */
+    struct bytes topic;                  /* absent: none */
+    struct bytes key;                    /* Kafka key, where a command is out */
+    int64_t command_sent_at_ms;          /* 0: not sent */
+    int64_t next_attempt_at_ms;          /* 0: none */
     const struct saga_error *last_error; /* NULL: none */
-    struct bytes by;             /* who paused it, or waits to decide; absent: nobody */
+    struct bytes by;                     /* who paused it, or waits to decide; absent: nobody */
 };
 
 /* The most telling answer: operator before retry before reply before timer. Lives in `arena`. */

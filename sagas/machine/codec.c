@@ -1,0 +1,438 @@
+#include "sagas/machine/codec.h"
+
+#include <assert.h>
+#include <string.h>
+
+/*
+ * format, body, checksum (4 bytes, FNV-1a of all before it). An instant is a distance from
+ * updated_at, 0 for none. Steps and runs that nothing has touched cost a byte or none.
+ */
+
+enum { CHECKSUM_SIZE = 4, VARINT_SIZE_MAX = 10, RUN_STATE_BITS = 4 };
+
+enum saga_flag {
+    SAGA_FLAG_PAUSED = 1 << 0,
+    SAGA_FLAG_PAUSED_BY_TIMEOUT = 1 << 1,
+    SAGA_FLAG_CANCEL_REQUESTED = 1 << 2,
+    SAGA_FLAG_ERROR = 1 << 3,
+    SAGA_FLAG_CAUSE = 1 << 4,
+    SAGA_FLAG_PAUSED_BY = 1 << 5,
+    SAGA_FLAG_OUTPUT = 1 << 6,
+};
+
+/* What follows a run's first byte; a run that was never sent and has no flag is that byte alone. */
+enum run_flag {
+    RUN_FLAG_UNANSWERED = 1 << 0,
+    RUN_FLAG_PROMISED = 1 << 1,
+    RUN_FLAG_BAD_REPLY = 1 << 2,
+    RUN_FLAG_ERROR = 1 << 3,
+    RUN_FLAG_OUTPUT = 1 << 4,
+    RUN_FLAG_UNCOUNTED = 1 << 5,
+    RUN_FLAG_TIMES = 1 << 6, /* the first of RUN_TIME_COUNT bits, one for each instant */
+};
+
+enum { RUN_TIME_COUNT = 6, RUN_FLAGS_END = RUN_FLAG_TIMES << RUN_TIME_COUNT };
+
+/* First byte of a run: state, op, and whether more follows. */
+enum { RUN_BYTE_MORE = 0x80, RUN_BYTE_OP_SHIFT = RUN_STATE_BITS, RUN_BYTE_STATE_MASK = 0x0f };
+
+static_assert(STEP_STATE_COUNT <= 1 << RUN_STATE_BITS, "a state fits the first byte of a run");
+
+static void list_times(struct step_run *run, int64_t *ret_times[RUN_TIME_COUNT])
+{
+    ret_times[0] = &run->first_sent_at_ms;
+    ret_times[1] = &run->sent_at_ms;
+    ret_times[2] = &run->deadline_at_ms;
+    ret_times[3] = &run->next_attempt_at_ms;
+    ret_times[4] = &run->started_at_ms;
+    ret_times[5] = &run->finished_at_ms;
+}
+
+static uint32_t checksum(const char *data, size_t size)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < size; i++) {
+        hash = (hash ^ (unsigned char)data[i]) * 16777619U;
+    }
+    return hash;
+}
+
+/* ---- writing ---- */
+
+static void put(struct buffer *buffer, uint64_t value)
+{
+    char text[VARINT_SIZE_MAX];
+    size_t size = 0;
+    while (value >= 0x80) {
+        text[size++] = (char)(unsigned char)(value | 0x80);
+        value >>= 7;
+    }
+    text[size++] = (char)(unsigned char)value;
+    buffer_add(buffer, text, size);
+}
+
+static void put_bytes(struct buffer *buffer, struct bytes bytes)
+{
+    put(buffer, bytes.size);
+    buffer_add_bytes(buffer, bytes);
+}
+
+static void put_time(struct buffer *buffer, int64_t at_ms, int64_t base_ms)
+{
+    if (at_ms == 0) {
+        put(buffer, 0);
+        return;
+    }
+    const int64_t distance = at_ms - base_ms;
+    const uint64_t zigzag =
+        distance < 0 ? ((uint64_t)(-(distance + 1)) << 1) | 1 : (uint64_t)distance << 1;
+    put(buffer, zigzag + 1);
+}
+
+static void put_error(struct buffer *buffer, const struct saga_error *error)
+{
+    put_bytes(buffer, bytes_of(error->code));
+    put_bytes(buffer, error->detail);
+}
+
+static void put_error_of(struct buffer *buffer, const struct saga_error *error, struct bytes step,
+                         enum op op)
+{
+    put_error(buffer, error);
+    put_bytes(buffer, step);
+    put(buffer, op);
+}
+
+static unsigned run_flags(const struct step_run *run, int64_t *const times[RUN_TIME_COUNT])
+{
+    unsigned flags = 0;
+    if (run->unanswered) flags |= RUN_FLAG_UNANSWERED;
+    if (run->promised) flags |= RUN_FLAG_PROMISED;
+    if (run->bad_reply) flags |= RUN_FLAG_BAD_REPLY;
+    if (run->error.code[0] != '\0') flags |= RUN_FLAG_ERROR;
+    if (run->output_seq != 0) flags |= RUN_FLAG_OUTPUT;
+    if (run->uncounted != 0) flags |= RUN_FLAG_UNCOUNTED;
+    for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
+        if (*times[i] != 0) flags |= (unsigned)RUN_FLAG_TIMES << i;
+    }
+    return flags;
+}
+
+static void put_run(struct buffer *buffer, struct step_run *run, int64_t base_ms)
+{
+    int64_t *times[RUN_TIME_COUNT];
+    list_times(run, times);
+    const unsigned flags = run_flags(run, times);
+    const bool more = flags != 0 || run->attempt != 0;
+    const unsigned first = (unsigned)run->state | (unsigned)run->op << RUN_BYTE_OP_SHIFT;
+    buffer_add_char(buffer, (char)(unsigned char)(first | (more ? RUN_BYTE_MORE : 0U)));
+    if (!more) return;
+    put(buffer, flags);
+    put(buffer, run->attempt);
+    if (flags & RUN_FLAG_UNCOUNTED) put(buffer, run->uncounted);
+    if (flags & RUN_FLAG_OUTPUT) put(buffer, run->output_seq);
+    if (flags & RUN_FLAG_ERROR) put_error(buffer, &run->error);
+    for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
+        if (*times[i] != 0) put_time(buffer, *times[i], base_ms);
+    }
+}
+
+static uint32_t runs_held(const struct step_runs *runs)
+{
+    return runs->count == 0 ? 1 : runs->count;
+}
+
+static bool is_untouched(const struct step_runs *runs)
+{
+    const struct step_run *const run = &runs->run[0];
+    return !runs->expanded && run->state == STEP_WAITING && run->attempt == 0 && !run->bad_reply;
+}
+
+static void put_steps(struct buffer *buffer, const struct saga *saga)
+{
+    const struct definition *const definition = saga->definition;
+    uint32_t touched = 0;
+    for (size_t i = 0; i < definition->step_count; i++) {
+        if (!is_untouched(&saga->steps[i])) touched++;
+    }
+    put(buffer, touched);
+    for (size_t i = 0; i < definition->step_count; i++) {
+        const struct step_runs *const runs = &saga->steps[i];
+        if (is_untouched(runs)) continue;
+        put_bytes(buffer, definition->steps[i].id);
+        put(buffer, (uint64_t)runs->count << 1 | (runs->expanded ? 1 : 0));
+        for (uint32_t k = 0; k < runs_held(runs); k++) {
+            put_run(buffer, &runs->run[k], saga->updated_at_ms);
+        }
+    }
+}
+
+static unsigned saga_flags(const struct saga *saga)
+{
+    unsigned flags = 0;
+    if (saga->paused) flags |= SAGA_FLAG_PAUSED;
+    if (saga->paused_by_timeout) flags |= SAGA_FLAG_PAUSED_BY_TIMEOUT;
+    if (saga->cancel_requested) flags |= SAGA_FLAG_CANCEL_REQUESTED;
+    if (saga->error.code[0] != '\0') flags |= SAGA_FLAG_ERROR;
+    if (saga->cause.code[0] != '\0') flags |= SAGA_FLAG_CAUSE;
+    if (saga->paused_by.data != NULL) flags |= SAGA_FLAG_PAUSED_BY;
+    if (saga->output_seq != 0) flags |= SAGA_FLAG_OUTPUT;
+    return flags;
+}
+
+void saga_pack(const struct saga *saga, struct buffer *buffer)
+{
+    const size_t start = buffer->size;
+    const unsigned flags = saga_flags(saga);
+    put(buffer, SAGA_PACK_FORMAT);
+    put(buffer, flags);
+    put(buffer, saga->state);
+    put(buffer, saga->stuck_in);
+    put(buffer, saga->attention);
+    put(buffer, saga->revision);
+    put(buffer, saga->history_seq);
+    put_time(buffer, saga->updated_at_ms, 0);
+    put_time(buffer, saga->started_at_ms, saga->updated_at_ms);
+    put_time(buffer, saga->finished_at_ms, saga->updated_at_ms);
+    put_time(buffer, saga->deadline_at_ms, saga->updated_at_ms);
+    if (flags & SAGA_FLAG_ERROR)
+        put_error_of(buffer, &saga->error, saga->error_step, saga->error_op);
+    if (flags & SAGA_FLAG_CAUSE)
+        put_error_of(buffer, &saga->cause, saga->cause_step, saga->cause_op);
+    if (flags & SAGA_FLAG_PAUSED_BY) put_bytes(buffer, saga->paused_by);
+    if (flags & SAGA_FLAG_OUTPUT) put(buffer, saga->output_seq);
+    put_steps(buffer, saga);
+
+    const uint32_t sum = checksum(buffer->data + start, buffer->size - start);
+    for (unsigned i = 0; i < CHECKSUM_SIZE; i++) {
+        buffer_add_char(buffer, (char)(unsigned char)(sum >> (8 * i)));
+    }
+}
+
+/* ---- reading ---- */
+
+/* Once something is wrong, `what` is set and every further read gives zero. */
+struct reader {
+    const unsigned char *at, *end;
+    const char *what;
+    struct saga *saga;
+};
+
+static uint64_t damaged(struct reader *reader, const char *what)
+{
+    if (reader->what == NULL) reader->what = what;
+    reader->at = reader->end;
+    return 0;
+}
+
+static uint64_t take(struct reader *reader)
+{
+    uint64_t value = 0;
+    for (unsigned shift = 0; shift < 7 * VARINT_SIZE_MAX; shift += 7) {
+        if (reader->at == reader->end) return damaged(reader, "a number is cut off");
+        const unsigned char byte = *reader->at++;
+        if (shift == 63 && byte > 1) break;
+        value |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) return value;
+    }
+    return damaged(reader, "a number is too large");
+}
+
+/* A number of at most `max`. */
+static uint32_t take_limited(struct reader *reader, uint32_t max, const char *what)
+{
+    const uint64_t value = take(reader);
+    return (uint32_t)(value <= max ? value : damaged(reader, what));
+}
+
+static struct bytes take_bytes(struct reader *reader, size_t max)
+{
+    const uint64_t size = take(reader);
+    if (size > max || size > (size_t)(reader->end - reader->at)) {
+        damaged(reader, "a text is cut off or too long");
+        return (struct bytes){0};
+    }
+    const struct bytes bytes = {(const char *)reader->at, (size_t)size};
+    reader->at += size;
+    return bytes;
+}
+
+static int64_t take_time(struct reader *reader, int64_t base_ms)
+{
+    const uint64_t packed = take(reader);
+    if (packed == 0) return 0;
+    const uint64_t zigzag = packed - 1;
+    const int64_t half = (int64_t)(zigzag >> 1);
+    int64_t at_ms = 0;
+    if (__builtin_add_overflow(base_ms, zigzag & 1 ? -half - 1 : half, &at_ms))
+        damaged(reader, "an instant is out of range");
+    return at_ms;
+}
+
+static void take_error(struct reader *reader, struct saga_error *error)
+{
+    const struct bytes code = take_bytes(reader, ERROR_CODE_SIZE - 1);
+    const struct bytes detail = take_bytes(reader, ERROR_DETAIL_SIZE_MAX);
+    if (code.size > 0) memcpy(error->code, code.data, code.size);
+    error->code[code.size] = '\0';
+    if (detail.size > 0) error->detail = bytes_copy(reader->saga->arena, detail);
+}
+
+static void take_error_of(struct reader *reader, struct saga_error *error, struct bytes *step,
+                          enum op *op)
+{
+    take_error(reader, error);
+    const struct bytes id = take_bytes(reader, IDENT_SIZE_MAX);
+    if (id.size > 0) *step = bytes_copy(reader->saga->arena, id);
+    *op = (enum op)take_limited(reader, OP_PROBE, "no such direction");
+}
+
+static void take_run(struct reader *reader, struct step_run *run)
+{
+    if (reader->at == reader->end) {
+        damaged(reader, "a run is cut off");
+        return;
+    }
+    const unsigned first = *reader->at++;
+    const unsigned state = first & RUN_BYTE_STATE_MASK;
+    const unsigned op = (first & ~(unsigned)RUN_BYTE_MORE) >> RUN_BYTE_OP_SHIFT;
+    if (state >= STEP_STATE_COUNT || op > OP_PROBE) {
+        damaged(reader, "no such state of a step");
+        return;
+    }
+    *run = (struct step_run){.state = (enum step_state)state, .op = (enum op)op};
+    if ((first & RUN_BYTE_MORE) == 0) return;
+
+    const uint32_t flags = take_limited(reader, RUN_FLAGS_END - 1, "an unknown flag of a run");
+    run->unanswered = flags & RUN_FLAG_UNANSWERED;
+    run->promised = flags & RUN_FLAG_PROMISED;
+    run->bad_reply = flags & RUN_FLAG_BAD_REPLY;
+    run->attempt = take_limited(reader, UINT32_MAX, "too many attempts");
+    if (flags & RUN_FLAG_UNCOUNTED)
+        run->uncounted = take_limited(reader, UINT32_MAX, "too many attempts");
+    if (flags & RUN_FLAG_OUTPUT)
+        run->output_seq = take_limited(reader, UINT32_MAX, "no such history row");
+    if (flags & RUN_FLAG_ERROR) take_error(reader, &run->error);
+    int64_t *times[RUN_TIME_COUNT];
+    list_times(run, times);
+    for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
+        if (flags & (uint32_t)RUN_FLAG_TIMES << i)
+            *times[i] = take_time(reader, reader->saga->updated_at_ms);
+    }
+}
+
+/* Steps come in the order of the definition: the next one is nearly always the right one. */
+static int find_step(const struct definition *definition, struct bytes id, int expected)
+{
+    for (int i = expected; i < definition->step_count; i++) {
+        if (bytes_equal(definition->steps[i].id, id)) return i;
+    }
+    for (int i = 0; i < expected; i++) {
+        if (bytes_equal(definition->steps[i].id, id)) return i;
+    }
+    return -1;
+}
+
+static void take_step(struct reader *reader, int *position)
+{
+    struct saga *const saga = reader->saga;
+    const struct bytes id = take_bytes(reader, IDENT_SIZE_MAX);
+    const int found = find_step(saga->definition, id, *position);
+    if (found < 0) {
+        damaged(reader, "it names a step that its definition does not have");
+        return;
+    }
+    *position = found + 1;
+    const uint32_t width = take_limited(reader, FOREACH_ITEMS_MAX << 1 | 1, "too many items");
+    struct step_runs *const runs = &saga->steps[found];
+    runs->expanded = width & 1;
+    runs->count = width >> 1;
+    const bool is_foreach = saga->definition->steps[found].foreach != NULL;
+    if (runs->expanded ? !is_foreach : runs->count != 1) {
+        *runs = (struct step_runs){.run = runs->run, .count = 1};
+        damaged(reader, "a step has a width that it cannot have");
+        return;
+    }
+    if (runs->count > 1) runs->run = arena_array(saga->arena, runs->count, sizeof(*runs->run));
+    for (uint32_t k = 0; k < runs_held(runs); k++) {
+        take_run(reader, &runs->run[k]);
+    }
+}
+
+static void take_saga(struct reader *reader)
+{
+    struct saga *const saga = reader->saga;
+    const uint64_t flags = take(reader);
+    saga->paused = flags & SAGA_FLAG_PAUSED;
+    saga->paused_by_timeout = flags & SAGA_FLAG_PAUSED_BY_TIMEOUT;
+    saga->cancel_requested = flags & SAGA_FLAG_CANCEL_REQUESTED;
+    saga->state = (enum saga_state)take_limited(reader, SAGA_STATE_COUNT - 1, "no such state");
+    saga->stuck_in = (enum saga_state)take_limited(reader, SAGA_STATE_COUNT - 1, "no such state");
+    saga->attention = take_limited(reader, UINT32_MAX, "no such attention");
+    saga->revision = take_limited(reader, UINT32_MAX, "no such revision");
+    saga->history_seq = take_limited(reader, UINT32_MAX, "no such history row");
+    saga->updated_at_ms = take_time(reader, 0);
+    saga->started_at_ms = take_time(reader, saga->updated_at_ms);
+    saga->finished_at_ms = take_time(reader, saga->updated_at_ms);
+    saga->deadline_at_ms = take_time(reader, saga->updated_at_ms);
+    if (flags & SAGA_FLAG_ERROR)
+        take_error_of(reader, &saga->error, &saga->error_step, &saga->error_op);
+    if (flags & SAGA_FLAG_CAUSE)
+        take_error_of(reader, &saga->cause, &saga->cause_step, &saga->cause_op);
+    if (flags & SAGA_FLAG_PAUSED_BY)
+        saga->paused_by = bytes_copy(saga->arena, take_bytes(reader, SIZE_MAX));
+    if (flags & SAGA_FLAG_OUTPUT)
+        saga->output_seq = take_limited(reader, UINT32_MAX, "no such history row");
+    const uint32_t touched =
+        take_limited(reader, saga->definition->step_count, "it has more steps than its definition");
+    int position = 0;
+    for (uint32_t i = 0; i < touched && reader->what == NULL; i++) {
+        take_step(reader, &position);
+    }
+}
+
+static bool is_whole(struct bytes packed)
+{
+    if (packed.data == NULL || packed.size <= CHECKSUM_SIZE) return false;
+    const size_t size = packed.size - CHECKSUM_SIZE;
+    uint32_t stored = 0;
+    for (unsigned i = 0; i < CHECKSUM_SIZE; i++) {
+        stored |= (uint32_t)(unsigned char)packed.data[size + i] << (8 * i);
+    }
+    return stored == checksum(packed.data, size);
+}
+
+bool saga_unpack(struct saga *saga, struct bytes packed, const char **ret_what)
+{
+    if (!is_whole(packed)) {
+        *ret_what = "the checksum does not fit";
+        return false;
+    }
+    const unsigned char *const start = (const unsigned char *)packed.data;
+    struct reader reader = {.at = start, .end = start + packed.size - CHECKSUM_SIZE, .saga = saga};
+    const uint64_t format = take(&reader);
+    if (format != SAGA_PACK_FORMAT) {
+        *ret_what = "the format is newer than this program";
+        return false;
+    }
+    take_saga(&reader);
+    if (reader.what == NULL && reader.at != reader.end)
+        damaged(&reader, "something follows its end");
+    if (reader.what != NULL) *ret_what = reader.what;
+    return reader.what == NULL;
+}
+
+void saga_attach(struct saga *saga, uint32_t seq, struct bytes payload, struct bytes output)
+{
+    if (saga->output_seq == seq && output.data != NULL)
+        saga->output = bytes_copy(saga->arena, output);
+    if (payload.data == NULL) return;
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        struct step_runs *const runs = &saga->steps[i];
+        for (uint32_t k = 0; k < runs_held(runs); k++) {
+            if (runs->run[k].output_seq != seq) continue;
+            runs->run[k].output = bytes_copy(saga->arena, payload);
+            runs->collected = (struct bytes){0};
+        }
+    }
+}
