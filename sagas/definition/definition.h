@@ -32,8 +32,8 @@ enum on_exhausted { ON_EXHAUSTED_STUCK, ON_EXHAUSTED_CONTINUE };
 
 /* How a step is undone (contracts: undo or say that there is none). */
 enum undo {
-    UNDO_COMMAND, /* send `compensation` */
-    UNDO_NOTHING, /* "compensation": null */
+    UNDO_COMMAND,    /* send `compensation` */
+    UNDO_NOTHING,    /* "compensation": null */
     UNDO_UNDECLARED, /* left out: on the pivot, after it, or where no later step can fail */
 };
 
@@ -55,9 +55,9 @@ struct send_header {
 /* A command that a step sends: its action or its compensation. */
 struct send {
     struct bytes topic;
-    struct bytes type;              /* the step id where the definition gives none */
-    const struct expression *key;   /* NULL: the saga id */
-    const struct template *input;   /* NULL: {} */
+    struct bytes type;            /* the step id where the definition gives none */
+    const struct expression *key; /* NULL: the saga id */
+    const struct template *input; /* NULL: {} */
     const struct send_header *headers;
     size_t header_count;
     uint64_t timeout_ms;
@@ -81,12 +81,12 @@ struct step {
     uint16_t need_count;
     const uint16_t *feeds; /* positions that depend on it */
     uint16_t feed_count;
-    const struct expression *when;  /* NULL: always */
-    const struct foreach *foreach;  /* NULL: one command */
+    const struct expression *when; /* NULL: always */
+    const struct foreach *foreach; /* NULL: one command */
     enum on_failure on_failure;
     bool on_failure_stated;
     bool pivot;
-    bool after_pivot; /* reached only when the pivot succeeded (it depends on it, directly or not) */
+    bool after_pivot; /* depends on the pivot, directly or not: runs only when that is settled */
     enum undo undo;
     struct send action;
     struct send compensation; /* where undo == UNDO_COMMAND */
@@ -99,17 +99,18 @@ struct attribute {
 
 struct definition {
     struct bytes name;
-    struct bytes source;             /* the definition's own bytes */
+    struct bytes source;                /* the definition's own bytes */
     uint8_t hash[DEFINITION_HASH_SIZE]; /* of the content, see definition_parse */
-    uint32_t stated_version;         /* `version` in the text; 0: none */
-    uint32_t version;                /* set by whoever stored it; 0: not stored yet */
-    int64_t stored_id;               /* likewise */
-    struct bytes labels;             /* JSON object; {} where left out */
-    uint64_t timeout_ms;             /* of the saga; 0: none */
+    uint32_t stated_version;            /* `version` in the text; 0: none */
+    uint32_t version;                   /* set by whoever stored it; 0: not stored yet */
+    int64_t stored_id;                  /* likewise */
+    struct bytes labels;                /* JSON object; {} where left out */
+    uint64_t timeout_ms;                /* of the saga; 0: none */
     enum on_timeout on_timeout;
     const struct step *steps;
     uint16_t step_count;
-    int pivot; /* position, -1: none */
+    const uint16_t *by_id; /* positions, ordered by id: for definition_find_step */
+    int pivot;             /* position, -1: none */
     const struct attribute *attributes;
     size_t attribute_count;
     const struct bytes *redact; /* JSON Pointers: /input/.., /output/.., /steps/<id>/output/.. */
@@ -118,12 +119,13 @@ struct definition {
     struct arena arena;            /* owns everything above */
 };
 
-/* Problems found; `pointer` is RFC 6901 into the definition, `detail` says what and how to mend it. */
+/* A problem: `pointer` is RFC 6901 into the definition, `detail` says what and how to mend it. */
 struct definition_problem {
     struct bytes pointer;
     struct bytes detail;
 };
 
+/* Both lists in the order of the text; at most a thousand, then one more that counts the rest. */
 struct definition_report {
     const struct definition_problem *errors;
     size_t error_count;

@@ -1,0 +1,358 @@
+/*
+ * sagas/definition/read_step.c
+ *   Steps: what they do, and when.
+ */
+#include "sagas/definition/members.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { KIND_COUNT = STEP_DELAY + 1 };
+
+static const char *const ON_FAILURES[] = {"compensate", "ignore", "pause", NULL};
+static const char *const ON_UNKNOWNS[] = {"compensate", "probe", "hold", NULL};
+static const char *const SIGNAL_TIMEOUTS[] = {"fail", "continue", NULL};
+static const char *const PARENT_COMPENSATIONS[] = {"compensate", "leave", NULL};
+
+/* ---- the kinds of step ---- */
+
+static void read_action(struct draft *draft, const struct json_view *value, struct step_draft *step)
+{
+    read_send(draft, value, &step->step->action);
+}
+
+/* clang-format off */
+static const struct member CHILD_MEMBERS[] = {
+    {"name",                 REQUIRED, read_ident,      FIELD(child_draft, name),                 {0}},
+    {"version",              OPTIONAL, read_count,      FIELD(child_draft, version),              {.low = 1, .high = UINT32_MAX}},
+    {"id",                   OPTIONAL, read_expression, FIELD(child_draft, id),                   {0}},
+    {"input",                OPTIONAL, read_template,   FIELD(child_draft, input),                {0}},
+    {"on_parent_compensate", OPTIONAL, read_word,       FIELD(child_draft, on_parent_compensate), {.words = PARENT_COMPENSATIONS}},
+};
+/* clang-format on */
+static const struct shape CHILD = {"a child saga", CHILD_MEMBERS,
+                                   sizeof(CHILD_MEMBERS) / sizeof(*CHILD_MEMBERS), false};
+
+static void read_child(struct draft *draft, const struct json_view *value, struct step_draft *step)
+{
+    (void)read_shape(draft, value, &CHILD, &step->child);
+}
+
+/* clang-format off */
+static const struct member SIGNAL_MEMBERS[] = {
+    {"name",       REQUIRED, read_ident,    FIELD(signal_draft, name),       {0}},
+    {"timeout",    OPTIONAL, read_duration, FIELD(signal_draft, timeout_ms), {0}},
+    {"on_timeout", OPTIONAL, read_word,     FIELD(signal_draft, on_timeout), {.words = SIGNAL_TIMEOUTS}},
+    {"schema",     OPTIONAL, read_schema,   0,                               {0}},
+};
+/* clang-format on */
+static const struct shape SIGNAL = {"a signal", SIGNAL_MEMBERS,
+                                    sizeof(SIGNAL_MEMBERS) / sizeof(*SIGNAL_MEMBERS), false};
+
+static void read_signal(struct draft *draft, const struct json_view *value, struct step_draft *step)
+{
+    (void)read_shape(draft, value, &SIGNAL, &step->signal);
+}
+
+/* A duration, or an expression that gives one. */
+static void read_for(struct draft *draft, const struct json_view *value,
+                     const struct member *member, void *object)
+{
+    static const struct member EXPRESSION = {.field = FIELD(delay_draft, for_expression)};
+    const bool computed = value->type == VIEW_STRING && value->string.size >= 2 &&
+                          memcmp(value->string.data, "${", 2) == 0;
+    if (computed) {
+        read_expression(draft, value, &EXPRESSION, object);
+    } else {
+        read_duration(draft, value, member, object);
+    }
+}
+
+/* clang-format off */
+static const struct member DELAY_MEMBERS[] = {
+    {"for",   OPTIONAL, read_for,        FIELD(delay_draft, for_ms), {0}},
+    {"until", OPTIONAL, read_expression, FIELD(delay_draft, until),  {0}},
+};
+/* clang-format on */
+static const struct shape DELAY = {"a delay", DELAY_MEMBERS,
+                                   sizeof(DELAY_MEMBERS) / sizeof(*DELAY_MEMBERS), false};
+
+static void read_delay(struct draft *draft, const struct json_view *value, struct step_draft *step)
+{
+    if (!read_shape(draft, value, &DELAY, &step->delay)) return;
+    const bool lasts = json_view_member(value, "for") != NULL;
+    const bool ends = json_view_member(value, "until") != NULL;
+    if (lasts == ends) {
+        problems_error(&draft->problems, value, "a delay has exactly one of `for` and `until`");
+    }
+}
+
+/* `runs`: this version carries it out; else the structure is checked and the step refused. */
+static const struct {
+    const char *member;
+    void (*read)(struct draft *draft, const struct json_view *value, struct step_draft *step);
+    bool runs;
+} KINDS[KIND_COUNT] = {
+    [STEP_ACTION] = {"action", read_action, true },
+    [STEP_CHILD] = {"saga",   read_child,  false},
+    [STEP_SIGNAL] = {"signal", read_signal, false},
+    [STEP_DELAY] = {"delay",  read_delay,  false},
+};
+
+static void read_kind(struct draft *draft, const struct json_view *value,
+                      const struct member *member, void *object)
+{
+    struct step_draft *step = object;
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (strcmp(KINDS[i].member, member->name) != 0) continue;
+        step->kinds[i] = value;
+        draft->scope = SCOPE_ACTION;
+        KINDS[i].read(draft, value, step);
+    }
+}
+
+static void check_kind(struct draft *draft, struct step_draft *step)
+{
+    size_t count = 0;
+    size_t kind = STEP_ACTION;
+    for (size_t i = 0; i < KIND_COUNT; i++) {
+        if (step->kinds[i] == NULL) continue;
+        kind = i;
+        count++;
+    }
+    if (count != 1) {
+        problems_error(&draft->problems, step->view,
+                       "a step has exactly one of `action`, `saga`, `signal` and `delay`, this one "
+                       "has %s",
+                       count == 0 ? "none" : "more; make them steps of their own");
+        return;
+    }
+    step->step->kind = (enum step_kind)kind;
+    if (!KINDS[kind].runs) {
+        problems_error(&draft->problems, step->kinds[kind],
+                       "`%s` steps are not run by this version yet; leave the step out or let a "
+                       "participant do it in an `action`",
+                       KINDS[kind].member);
+    }
+}
+
+/* ---- modifiers ---- */
+
+/* Words that stand for something else in every expression. */
+static bool is_taken(struct bytes name)
+{
+    static const char *const TAKEN[] = {"input", "steps", "saga", "index", "output",
+                                        "true",  "false", "null", "in"};
+    for (size_t i = 0; i < sizeof(TAKEN) / sizeof(*TAKEN); i++) {
+        if (bytes_equal_text(name, TAKEN[i])) return true;
+    }
+    return false;
+}
+
+static void read_as(struct draft *draft, const struct json_view *value, const struct member *member,
+                    void *object)
+{
+    if (!expect_ident(draft, value)) return;
+    if (is_taken(value->string)) {
+        problems_error(&draft->problems, value,
+                       "`%s` has a meaning of its own in expressions; choose another name",
+                       shown_text(value->string).text);
+        return;
+    }
+    if (memchr(value->string.data, '-', value->string.size) != NULL) {
+        problems_warning(&draft->problems, value,
+                         "expressions read `-` as minus; use `_` in the name of the item");
+    }
+    read_ident(draft, value, member, object);
+}
+
+/* clang-format off */
+static const struct member FOREACH_MEMBERS[] = {
+    {"in",          REQUIRED, read_expression, FIELD(foreach, in),          {0}},
+    {"as",          OPTIONAL, read_as,         FIELD(foreach, as),          {0}},
+    {"concurrency", OPTIONAL, read_count,      FIELD(foreach, concurrency), {.low = 1, .high = FOREACH_ITEMS_MAX}},
+    {"max_items",   OPTIONAL, read_count,      FIELD(foreach, max_items),   {.low = 1, .high = FOREACH_ITEMS_MAX}},
+};
+/* clang-format on */
+static const struct shape FOREACH = {"a foreach", FOREACH_MEMBERS,
+                                     sizeof(FOREACH_MEMBERS) / sizeof(*FOREACH_MEMBERS), false};
+
+static void read_foreach(struct draft *draft, const struct json_view *value,
+                         const struct member *member, void *object)
+{
+    (void)member;
+    struct step_draft *step = object;
+    struct foreach *foreach = arena_alloc(draft->arena, sizeof(*foreach));
+    foreach
+        ->as = BYTES("item");
+    foreach
+        ->concurrency = FOREACH_ITEMS_MAX;
+    foreach
+        ->max_items = FOREACH_ITEMS_MAX;
+    step->foreach = value;
+    step->step->foreach = foreach;
+    draft->scope = SCOPE_GATE;
+    (void)read_shape(draft, value, &FOREACH, foreach);
+}
+
+static void read_when(struct draft *draft, const struct json_view *value,
+                      const struct member *member, void *object)
+{
+    static const struct member WHEN = {.field = FIELD(step, when)};
+    (void)member;
+    struct step_draft *step = object;
+    step->when = value;
+    draft->scope = SCOPE_GATE;
+    read_expression(draft, value, &WHEN, step->step);
+}
+
+static void read_on_failure(struct draft *draft, const struct json_view *value,
+                            const struct member *member, void *object)
+{
+    struct step_draft *step = object;
+    step->on_failure = value;
+    step->step->on_failure_stated = true;
+    read_word(draft, value, member, step->step);
+}
+
+static void read_pivot(struct draft *draft, const struct json_view *value,
+                       const struct member *member, void *object)
+{
+    struct step_draft *step = object;
+    step->pivot = value;
+    read_flag(draft, value, member, step->step);
+}
+
+static void read_on_unknown(struct draft *draft, const struct json_view *value,
+                            const struct member *member, void *object)
+{
+    struct step_draft *step = object;
+    read_word(draft, value, member, step);
+    if (step->on_unknown != 0) {
+        problems_error(&draft->problems, value,
+                       "this version only compensates steps whose outcome is unknown; leave "
+                       "`on_unknown` out");
+    }
+}
+
+static void read_probe(struct draft *draft, const struct json_view *value,
+                       const struct member *member, void *object)
+{
+    (void)member;
+    struct step_draft *step = object;
+    draft->scope = SCOPE_ACTION;
+    read_send(draft, value, &step->probe);
+}
+
+static void read_undo(struct draft *draft, const struct json_view *value,
+                      const struct member *member, void *object)
+{
+    (void)member;
+    struct step_draft *step = object;
+    step->compensation = value;
+    step->step->undo = UNDO_NOTHING;
+    if (value->type == VIEW_NULL) return;
+    step->step->undo = UNDO_COMMAND;
+    draft->scope = SCOPE_UNDO;
+    read_compensation(draft, value, &step->step->compensation);
+}
+
+struct effect_draft {
+    struct bytes kind;
+    const struct expression *amount;
+};
+
+/* clang-format off */
+static const struct member EFFECT_MEMBERS[] = {
+    {"kind",     REQUIRED, read_text,       FIELD(effect_draft, kind),   {.low = 1, .high = 64}},
+    {"amount",   OPTIONAL, read_expression, FIELD(effect_draft, amount), {0}},
+    {"currency", OPTIONAL, read_nothing,    0,                           {0}},
+};
+/* clang-format on */
+static const struct shape EFFECT = {"an effect", EFFECT_MEMBERS,
+                                    sizeof(EFFECT_MEMBERS) / sizeof(*EFFECT_MEMBERS), false};
+
+static void read_effect(struct draft *draft, const struct json_view *value,
+                        const struct member *member, void *object)
+{
+    (void)member;
+    (void)object;
+    struct effect_draft *effect = arena_alloc(draft->scratch, sizeof(*effect));
+    draft->scope = SCOPE_ACTION;
+    if (!read_shape(draft, value, &EFFECT, effect)) return;
+    problems_warning(&draft->problems, value, "`effect` is kept but not used by this version");
+}
+
+/* ---- the step ---- */
+
+#define PROBE_LATER "this version does not probe yet; leave `probe` out"
+
+/* clang-format off */
+static const struct member STEP_MEMBERS[] = {
+    {"id",           REQUIRED, read_view,       FIELD(step_draft, id),         {0}},
+    {"name",         OPTIONAL, read_nothing,    0,                             {0}},
+    {"description",  OPTIONAL, read_nothing,    0,                             {0}},
+    {"depends_on",   OPTIONAL, read_view,       FIELD(step_draft, depends_on), {0}},
+    {"when",         OPTIONAL, read_when,       0,                             {0}},
+    {"foreach",      OPTIONAL, read_foreach,    0,                             {0}},
+    {"on_failure",   OPTIONAL, read_on_failure, FIELD(step, on_failure),       {.words = ON_FAILURES}},
+    {"on_unknown",   OPTIONAL, read_on_unknown, FIELD(step_draft, on_unknown), {.words = ON_UNKNOWNS}},
+    {"probe",        OPTIONAL, read_probe,      0,                             {.later = PROBE_LATER}},
+    {"pivot",        OPTIONAL, read_pivot,      FIELD(step, pivot),            {0}},
+    {"effect",       OPTIONAL, read_effect,     0,                             {0}},
+    {"action",       OPTIONAL, read_kind,       0,                             {0}},
+    {"compensation", OPTIONAL, read_undo,       0,                             {0}},
+    {"saga",         OPTIONAL, read_kind,       0,                             {0}},
+    {"signal",       OPTIONAL, read_kind,       0,                             {0}},
+    {"delay",        OPTIONAL, read_kind,       0,                             {0}},
+};
+/* clang-format on */
+
+static const struct shape STEP = {"a step", STEP_MEMBERS,
+                                  sizeof(STEP_MEMBERS) / sizeof(*STEP_MEMBERS), true};
+
+/* An id that is no name is kept: others may refer to it, and are not to be blamed. */
+static void read_id(struct draft *draft, struct step_draft *step)
+{
+    step->step->id = BYTES("");
+    if (step->id == NULL || !expect_type(draft, step->id, VIEW_STRING, "a name")) return;
+    (void)expect_ident(draft, step->id);
+    step->step->id = bytes_copy(draft->arena, step->id->string);
+}
+
+static void read_step(struct draft *draft, const struct json_view *view, struct step_draft *step)
+{
+    step->view = view;
+    step->step->undo = UNDO_UNDECLARED;
+    if (!read_shape(draft, view, &STEP, step)) {
+        step->step->id = BYTES("");
+        return;
+    }
+    read_id(draft, step);
+    check_kind(draft, step);
+    if (step->step->action.type.data == NULL) step->step->action.type = step->step->id;
+    if (step->step->compensation.type.data == NULL) step->step->compensation.type = step->step->id;
+}
+
+void read_steps(struct draft *draft, const struct json_view *view)
+{
+    if (!expect_type(draft, view, VIEW_ARRAY, "a list of steps")) return;
+    if (view->count == 0 || view->count > DEFINITION_STEPS_MAX) {
+        problems_error(&draft->problems, view, "a saga has 1 to %d steps, not %u",
+                       DEFINITION_STEPS_MAX, view->count);
+        return;
+    }
+    draft->step_count = view->count;
+    draft->steps = arena_array(draft->arena, view->count, sizeof(*draft->steps));
+    draft->step_drafts = arena_array(draft->scratch, view->count, sizeof(*draft->step_drafts));
+    const struct json_view *item = view->child;
+    for (size_t i = 0; i < view->count; i++, item = item->next) {
+        draft->step = (int)i;
+        draft->steps[i].position = (uint16_t)i;
+        draft->step_drafts[i].step = &draft->steps[i];
+        read_step(draft, item, &draft->step_drafts[i]);
+    }
+    draft->step = -1;
+    draft->definition->steps = draft->steps;
+    draft->definition->step_count = (uint16_t)view->count;
+}
