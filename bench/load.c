@@ -1,0 +1,348 @@
+/*
+ * bench/load.c
+ *   Starts sagas over HTTP and watches them end. Cheap on purpose: it shares the machine with
+ *   what it measures.
+ *
+ *     saga-load saturate URL DEFINITION SAGAS OPEN    keep OPEN sagas open until SAGAS have ended
+ *     saga-load idle URL DEFINITION SAGAS             one after the other, start to finish
+ *     saga-load rate URL DEFINITION SAGAS PER_SECOND  an open loop: starts do not wait for ends
+ *     saga-load starts URL DEFINITION SAGAS CONNECTIONS  one POST a saga, as fast as it goes
+ *
+ * URL is host:port. Prints one line of JSON: sagas_per_s, and for idle p50_ms and p99_ms as the
+ * caller saw them. How many have ended is read from /metrics.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    ANSWER_MAX = 4 * 1024 * 1024,
+    BULK_MAX = 200,
+    WATCH_PAUSE_US = 4000,
+    PATIENCE_S = 300,
+    CONNECTIONS_MAX = 512,
+};
+
+struct connection {
+    int fd;
+    char *answer;
+    size_t size;
+    double sent_at;
+};
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void die(const char *what)
+{
+    (void)fprintf(stderr, "saga-load: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static struct connection connect_to(const char *url)
+{
+    char host[128];
+    const char *colon = strrchr(url, ':');
+    if (colon == NULL || (size_t)(colon - url) >= sizeof host) die("host:port is wanted");
+    (void)snprintf(host, sizeof host, "%.*s", (int)(colon - url), url);
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    if (getaddrinfo(host, colon + 1, &hints, &found) != 0) die("address");
+    struct connection connection = {.fd = socket(found->ai_family, SOCK_STREAM, 0)};
+    if (connect(connection.fd, found->ai_addr, found->ai_addrlen) != 0) die("connect");
+    const int on = 1;
+    setsockopt(connection.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    freeaddrinfo(found);
+    connection.answer = malloc(ANSWER_MAX);
+    if (connection.answer == NULL) die("memory");
+    return connection;
+}
+
+static void close_connection(struct connection *connection)
+{
+    close(connection->fd);
+    free(connection->answer);
+}
+
+static void send_all(int fd, const char *data, size_t size)
+{
+    while (size > 0) {
+        const ssize_t sent = send(fd, data, size, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent <= 0) die("send");
+        data += sent;
+        size -= (size_t)sent;
+    }
+}
+
+/* Whether a whole answer has come; every answer of the API has a Content-Length. */
+static bool is_complete(const struct connection *connection)
+{
+    const char *end = strstr(connection->answer, "\r\n\r\n");
+    if (end == NULL) return false;
+    const char *length = strcasestr(connection->answer, "\r\nContent-Length:");
+    if (length == NULL || length > end) die("answer without Content-Length");
+    const size_t body = strtoul(length + 17, NULL, 10);
+    return connection->size >= (size_t)(end + 4 - connection->answer) + body;
+}
+
+static bool receive_some(struct connection *connection)
+{
+    const ssize_t got = recv(connection->fd, connection->answer + connection->size,
+                             ANSWER_MAX - 1 - connection->size, 0);
+    if (got < 0 && errno == EINTR) return false;
+    if (got <= 0) die("the server closed the connection");
+    connection->size += (size_t)got;
+    connection->answer[connection->size] = '\0';
+    return is_complete(connection);
+}
+
+static int status_of(const struct connection *connection)
+{
+    return atoi(connection->answer + sizeof "HTTP/1.1");
+}
+
+static int exchange(struct connection *connection, const char *request, size_t size)
+{
+    connection->size = 0;
+    send_all(connection->fd, request, size);
+    while (!receive_some(connection))
+        continue;
+    return status_of(connection);
+}
+
+/* ---- requests ---- */
+
+static size_t put_start(char *to, size_t room, const char *definition, long number)
+{
+    return (size_t)snprintf(
+        to, room,
+        "{\"definition\":\"%s\",\"input\":{\"order_id\":\"o-%08ld\",\"amount\":"
+        "1299,\"currency\":\"EUR\",\"customer\":\"c-998877\",\"sku\":\"s-4711\"}}",
+        definition, number);
+}
+
+static size_t put_post(char *to, size_t room, const char *path, const char *headers,
+                       const char *body, size_t body_size)
+{
+    const int head =
+        snprintf(to, room,
+                 "POST %s HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+                 "%sContent-Length: %zu\r\n\r\n",
+                 path, headers, body_size);
+    memcpy(to + head, body, body_size);
+    return (size_t)head + body_size;
+}
+
+static void start_bulk(struct connection *connection, const char *definition, long first, int count)
+{
+    static char body[BULK_MAX * 400];
+    static char request[BULK_MAX * 400 + 500];
+    size_t size = (size_t)snprintf(body, sizeof body, "{\"items\":[");
+    for (int i = 0; i < count; i++) {
+        if (i > 0) body[size++] = ',';
+        size += put_start(body + size, sizeof body - size, definition, first + i);
+    }
+    size += (size_t)snprintf(body + size, sizeof body - size, "]}");
+    char headers[96];
+    (void)snprintf(headers, sizeof headers, "Idempotency-Key: bench-%d-%ld\r\n", getpid(), first);
+    const size_t whole = put_post(request, sizeof request, "/v1/sagas/bulk", headers, body, size);
+    if (exchange(connection, request, whole) != 200) {
+        (void)fprintf(stderr, "saga-load: %.600s\n", connection->answer);
+        exit(1);
+    }
+}
+
+/* Sagas that have ended, whatever their end, since the daemon started. */
+static long count_ended(struct connection *connection)
+{
+    static const char REQUEST[] = "GET /metrics HTTP/1.1\r\nHost: bench\r\n\r\n";
+    if (exchange(connection, REQUEST, sizeof REQUEST - 1) != 200) die("/metrics");
+    long ended = 0;
+    for (const char *at = connection->answer;
+         (at = strstr(at, "\nsaga_finished_total{")) != NULL;) {
+        at = strchr(at, '}') + 1;
+        ended += atol(at);
+    }
+    return ended;
+}
+
+static void pause_us(long us)
+{
+    const struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    nanosleep(&time, NULL);
+}
+
+/* ---- modes ---- */
+
+static void saturate(const char *url, const char *definition, long sagas, long open)
+{
+    struct connection starter = connect_to(url);
+    struct connection watcher = connect_to(url);
+    const long before = count_ended(&watcher);
+    const double begun = now();
+    long started = 0;
+    long ended = 0;
+    while (ended < sagas) {
+        long room = open - (started - ended);
+        if (room > sagas - started) room = sagas - started;
+        if (room > BULK_MAX) room = BULK_MAX;
+        if (room > 0) {
+            start_bulk(&starter, definition, started, (int)room);
+            started += room;
+        }
+        if (room < BULK_MAX) {
+            pause_us(WATCH_PAUSE_US);
+            ended = count_ended(&watcher) - before;
+        }
+        if (now() - begun > PATIENCE_S) die("out of patience");
+    }
+    printf("{\"sagas\":%ld,\"open\":%ld,\"sagas_per_s\":%.0f}\n", sagas, open,
+           (double)sagas / (now() - begun));
+    close_connection(&starter);
+    close_connection(&watcher);
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a;
+    const double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void idle(const char *url, const char *definition, long sagas)
+{
+    struct connection connection = connect_to(url);
+    double *took = calloc((size_t)sagas, sizeof *took);
+    if (took == NULL) die("memory");
+    char body[400];
+    char request[1000];
+    for (long i = 0; i < sagas; i++) {
+        const size_t size = put_start(body, sizeof body, definition, i);
+        const size_t whole =
+            put_post(request, sizeof request, "/v1/sagas", "Prefer: wait=30\r\n", body, size);
+        const double begun = now();
+        if (exchange(&connection, request, whole) != 201) die("start");
+        took[i] = now() - begun;
+        if (strstr(connection.answer, "\"finished_at\":null") != NULL) die("a saga did not end");
+    }
+    qsort(took, (size_t)sagas, sizeof *took, compare);
+    printf("{\"sagas\":%ld,\"p50_ms\":%.2f,\"p99_ms\":%.2f}\n", sagas, took[sagas / 2] * 1e3,
+           took[sagas * 99 / 100] * 1e3);
+    free(took);
+    close_connection(&connection);
+}
+
+static void rate(const char *url, const char *definition, long sagas, double per_s)
+{
+    struct connection starter = connect_to(url);
+    struct connection watcher = connect_to(url);
+    const long before = count_ended(&watcher);
+    const double begun = now();
+    long started = 0;
+    while (started < sagas) {
+        long due = (long)((now() - begun) * per_s) - started;
+        if (due > sagas - started) due = sagas - started;
+        if (due > BULK_MAX) due = BULK_MAX;
+        if (due > 0) {
+            start_bulk(&starter, definition, started, (int)due);
+            started += due;
+        } else {
+            pause_us(1000);
+        }
+    }
+    while (count_ended(&watcher) - before < sagas) {
+        pause_us(WATCH_PAUSE_US);
+        if (now() - begun > PATIENCE_S) die("out of patience");
+    }
+    printf("{\"sagas\":%ld,\"asked_per_s\":%.0f,\"sagas_per_s\":%.0f}\n", sagas, per_s,
+           (double)sagas / (now() - begun));
+    close_connection(&starter);
+    close_connection(&watcher);
+}
+
+static void send_start(struct connection *connection, const char *definition, long number)
+{
+    char body[400];
+    char request[1000];
+    char headers[96];
+    const size_t size = put_start(body, sizeof body, definition, number);
+    (void)snprintf(headers, sizeof headers, "Idempotency-Key: bench-%d-%ld\r\n", getpid(), number);
+    const size_t whole = put_post(request, sizeof request, "/v1/sagas", headers, body, size);
+    connection->size = 0;
+    connection->sent_at = now();
+    send_all(connection->fd, request, whole);
+}
+
+static void starts(const char *url, const char *definition, long sagas, int count)
+{
+    static struct connection connections[CONNECTIONS_MAX];
+    static struct pollfd polls[CONNECTIONS_MAX];
+    double *took = calloc((size_t)sagas, sizeof *took);
+    if (took == NULL || count < 1 || count > CONNECTIONS_MAX) die("connections");
+    long sent = 0;
+    long answered = 0;
+    long refused = 0;
+    const double begun = now();
+    for (int i = 0; i < count; i++) {
+        connections[i] = connect_to(url);
+        polls[i] = (struct pollfd){.fd = connections[i].fd, .events = POLLIN};
+        send_start(&connections[i], definition, sent++);
+    }
+    while (answered < sagas) {
+        if (poll(polls, (nfds_t)count, 10000) <= 0) die("no answer within 10 s");
+        for (int i = 0; i < count; i++) {
+            if ((polls[i].revents & POLLIN) == 0 || !receive_some(&connections[i])) continue;
+            if (status_of(&connections[i]) != 201) refused++;
+            if (answered < sagas) took[answered++] = now() - connections[i].sent_at;
+            if (sent < sagas) send_start(&connections[i], definition, sent++);
+        }
+    }
+    const double seconds = now() - begun;
+    qsort(took, (size_t)sagas, sizeof *took, compare);
+    printf(
+        "{\"starts\":%ld,\"refused\":%ld,\"starts_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f}\n",
+        sagas, refused, (double)sagas / seconds, took[sagas / 2] * 1e3,
+        took[sagas * 99 / 100] * 1e3);
+    for (int i = 0; i < count; i++)
+        close_connection(&connections[i]);
+    free(took);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc >= 5) {
+        const long sagas = atol(argv[4]);
+        if (strcmp(argv[1], "idle") == 0)
+            idle(argv[2], argv[3], sagas);
+        else if (argc < 6)
+            argc = 0;
+        else if (strcmp(argv[1], "saturate") == 0)
+            saturate(argv[2], argv[3], sagas, atol(argv[5]));
+        else if (strcmp(argv[1], "rate") == 0)
+            rate(argv[2], argv[3], sagas, atof(argv[5]));
+        else if (strcmp(argv[1], "starts") == 0)
+            starts(argv[2], argv[3], sagas, atoi(argv[5]));
+        else
+            argc = 0;
+    }
+    if (argc >= 5) return 0;
+    (void)fprintf(stderr,
+                  "usage: saga-load saturate|idle|rate|starts HOST:PORT DEFINITION SAGAS "
+                  "[OPEN|PER_SECOND|CONNECTIONS]\n");
+    return 2;
+}
