@@ -101,6 +101,14 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...)
     buffer->size += (size_t)size;
 }
 
+void buffer_cut(struct buffer *buffer, size_t size)
+{
+    assert(size <= buffer->size);
+    if (buffer->data == NULL) return;
+    buffer->size = size;
+    buffer->data[size] = '\0';
+}
+
 struct bytes buffer_bytes(const struct buffer *buffer)
 {
     if (buffer->data == NULL) return BYTES("");

@@ -44,6 +44,8 @@ void buffer_add_text(struct buffer *buffer, const char *text);
 void buffer_add_char(struct buffer *buffer, char c);
 __attribute__((format(printf, 2, 3))) void buffer_add_format(struct buffer *buffer,
                                                              const char *format, ...);
+/* Drop what was added beyond `size` bytes. */
+void buffer_cut(struct buffer *buffer, size_t size);
 /* What was added so far; valid until the next add or the arena's reset. */
 struct bytes buffer_bytes(const struct buffer *buffer);
 

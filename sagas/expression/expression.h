@@ -49,7 +49,7 @@ struct expression_values {
     int64_t index;
     struct bytes output;
     /* saga.id, saga.name, saga.version, saga.started_at, saga.labels */
-    struct bytes saga_id, saga_name;
+    struct bytes saga_id, saga_name; /* plain text, not JSON */
     int64_t saga_version;
     int64_t saga_started_at_ms;
     struct bytes saga_labels; /* JSON object */
