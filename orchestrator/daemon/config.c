@@ -63,6 +63,12 @@ static const struct setting SETTINGS[] = {
     {"partitions", COUNT, FIELD(partitions), "8", 1, 10000, FOR_TOPICS, "of new topics"},
     {"replication", COUNT, FIELD(replication), "1", 1, 15, FOR_TOPICS, "of new topics"},
     {"all", SWITCH, FIELD(all), NULL, 0, 0, FOR_TOPICS, "also the topics that registered definitions name"},
+    {"directory", TEXT, FIELD(directory), NULL, 0, 0, FOR_DEV, "where the cluster is kept (default: /var/lib/sagad-dev as root, else below XDG_STATE_HOME)"},
+    {"temporary", SWITCH, FIELD(temporary), NULL, 0, 0, FOR_DEV, "a new cluster, removed at the end"},
+    {"port", COUNT, FIELD(port), "0", 0, 65535, FOR_DEV, "of the API; 0: 8080 when it is free, else any"},
+    {"run", TEXT, FIELD(run), NULL, 0, 0, FOR_DEV, "when ready run this shell command, then stop and exit with its status"},
+    {"json", SWITCH, FIELD(json), NULL, 0, 0, FOR_DEV, "say where things are as one JSON object"},
+    {"no-participants", SWITCH, FIELD(no_participants), NULL, 0, 0, FOR_DEV, "do not start the services of the demo"},
     {"role", TEXT, FIELD(role), "reader", 0, 0, FOR_KEYS, "reader, submitter, operator or admin"},
 };
 /* clang-format on */

@@ -44,6 +44,10 @@ struct config {
     bool all;
     /* keys add */
     const char *role;
+    /* dev */
+    const char *directory, *run;
+    bool temporary, json, no_participants;
+    uint32_t port;
     bool help;
     struct arena arena; /* owns the texts */
 };

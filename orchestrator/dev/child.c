@@ -51,10 +51,14 @@ static void default_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static void redirect(const char *log)
+static void no_input(void)
 {
     const int null = open("/dev/null", O_RDONLY);
     if (null >= 0) (void)dup2(null, STDIN_FILENO);
+}
+
+static void redirect(const char *log)
+{
     if (log == NULL) return;
     const int file = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (file < 0) return;
@@ -66,6 +70,7 @@ _Noreturn static void exec_program(const struct child_options *options)
 {
     default_signals();
     redirect(options->log);
+    if (options->error_fd > 0) (void)dup2(options->error_fd, STDERR_FILENO);
     (void)close_range(WATCHER_SOCKET, ~0U, 0);
     if (!become(options->user)) _exit(COULD_NOT_RUN);
     /* A change of user clears this, so it comes after. It covers the watcher's own death. */
@@ -172,6 +177,7 @@ static void watcher_descriptors(int socket, int lock)
 _Noreturn static void watcher_main(const struct child_options *options, int socket)
 {
     (void)setsid();
+    no_input();
     (void)prctl(PR_SET_NAME, "sagad-watcher");
     watcher_signals();
     watcher_descriptors(socket, options->keep_fd);
@@ -281,10 +287,22 @@ int child_stop(struct child *child)
     return status;
 }
 
-int child_run(const struct child_options *options)
+pid_t child_spawn(const struct child_options *options)
 {
     const pid_t pid = fork();
     if (pid == 0) exec_program(options);
+    return pid;
+}
+
+int child_spawned_status(pid_t pid)
+{
+    int status = 0;
+    return waitpid(pid, &status, WNOHANG) == pid ? status_of(status) : CHILD_RUNNING;
+}
+
+int child_run(const struct child_options *options)
+{
+    const pid_t pid = child_spawn(options);
     int status = 0;
     if (pid < 0 || wait_for(pid, &status) != pid) return COULD_NOT_RUN;
     return status_of(status);

@@ -31,6 +31,7 @@ struct child_options {
     const char *directory;          /* working directory; NULL: ours */
     const char *log;                /* stdout and stderr are appended there; NULL: ours */
     const struct child_user *user;  /* NULL: ourselves */
+    int error_fd;                   /* becomes its stderr; 0: as above */
     int keep_fd;                    /* a lock the watcher holds until the program ended; 0: none */
     int stop_signal;                /* what asks the program to end */
     int force_signal;               /* after 10 s; SIGKILL 5 s later */
@@ -50,6 +51,15 @@ int child_wait(struct child *child, uint32_t timeout_ms);
 void child_signal(struct child *child, int signal_number);
 /* Ask with stop_signal, insist as the options say, wait, free. Returns its status; NULL is fine. */
 int child_stop(struct child *child);
+
+/*
+ * Start a program in front: it keeps our stdin, our terminal and our session, and gets Ctrl-C as we
+ * do. No watcher; stop_signal reaches it when our thread dies. Returns its process, -1: not
+ * started.
+ */
+pid_t child_spawn(const struct child_options *options);
+/* CHILD_RUNNING, or its status: of a process of child_spawn. */
+int child_spawned_status(pid_t pid);
 
 /* Run a program to its end; same meaning of the options. Returns its status, 127 when it could not
  * be run. */

@@ -2,8 +2,8 @@
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/dev/child.h"
+#include "orchestrator/dev/port.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -280,27 +279,13 @@ static bool prepare_cluster(struct private_postgres *postgres, struct err *err)
 
 /* ---- the server ---- */
 
-static bool is_free(int port)
-{
-    const int probe = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (probe < 0) return false;
-    const int on = 1;
-    (void)setsockopt(probe, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons((uint16_t)port),
-                                        .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const bool free_now = bind(probe, (const struct sockaddr *)&address, sizeof address) == 0;
-    (void)close(probe);
-    return free_now;
-}
-
 static bool choose_port(struct private_postgres *postgres, struct err *err)
 {
     for (int i = 0; i < PORT_TRIES; i++) {
         unsigned chance = 0;
         (void)!getrandom(&chance, sizeof chance, 0);
         const int port = FIRST_PORT + (int)(chance % PORT_COUNT);
-        if (!is_free(port)) continue;
+        if (!port_is_free(port)) continue;
         postgres->port = port;
         (void)snprintf(postgres->url, sizeof postgres->url,
                        "postgresql://postgres@127.0.0.1:%d/postgres", port);
@@ -370,7 +355,7 @@ static bool start_on_some_port(struct private_postgres *postgres, struct err *er
         if (!choose_port(postgres, err)) return false;
         struct err attempt;
         if (start_server(postgres, &attempt)) return true;
-        if (left > 1 && !is_free(postgres->port)) continue;
+        if (left > 1 && !port_is_free(postgres->port)) continue;
         *err = attempt;
         return false;
     }
@@ -403,6 +388,11 @@ bool private_postgres_start(const char *directory, const char *settings,
 const char *private_postgres_url(const struct private_postgres *postgres)
 {
     return postgres->url;
+}
+
+const char *private_postgres_directory(const struct private_postgres *postgres)
+{
+    return postgres->directory;
 }
 
 bool private_postgres_crash(struct private_postgres *postgres, struct err *err)

@@ -22,6 +22,8 @@ MUST_CHECK bool private_postgres_start(const char *directory, const char *settin
                                        struct private_postgres **ret_postgres, struct err *err);
 /* postgresql://postgres@127.0.0.1:port/postgres; borrowed. */
 const char *private_postgres_url(const struct private_postgres *postgres);
+/* Where its files are, absolute; borrowed. Others may keep theirs in it as long as it runs. */
+const char *private_postgres_directory(const struct private_postgres *postgres);
 /* Kill as a crash would (immediate shutdown) and start again on the same port and data. */
 MUST_CHECK bool private_postgres_crash(struct private_postgres *postgres, struct err *err);
 void private_postgres_stop(struct private_postgres *postgres); /* fast; NULL is fine */
