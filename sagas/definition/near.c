@@ -16,8 +16,7 @@ static size_t least(size_t a, size_t b)
 
 size_t near_limit(struct bytes name)
 {
-    const size_t third = name.size / 3;
-    return third == 0 ? 1 : least(third, 3);
+    return least((name.size + 2) / 3, 3);
 }
 
 /* Optimal string alignment, three rows of its table at a time. */
