@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOG_WINDOW_MS = 10 * 1000, LOG_LINES_MAX = 8, LOG_TEXT_SIZE = 400 };
+enum { LOG_WINDOW_MS = 10 * 1000, LOG_LINES_MAX = 4, LOG_TEXT_SIZE = 400 };
 
 static const struct setting SHARED[] = {
     {"client.id",                          "sagad"},

@@ -74,14 +74,13 @@ static void on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t code,
     }
 }
 
-/* Thread: consumer. The producer is the one that watches the broker. */
-static void on_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
+/* The log says it already, and the producer is the one that watches the broker. */
+static void ignore_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
 {
     (void)kafka;
-    struct consumer *consumer = ((struct client *)opaque)->owner;
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
-    client_warn(&consumer->client, "kafka_error", "code=%s reason=\"%s\"",
-                rd_kafka_err2name((rd_kafka_resp_err_t)code), reason);
+    (void)code;
+    (void)reason;
+    (void)opaque;
 }
 
 static bool configure(struct consumer *consumer, rd_kafka_conf_t **ret_conf, struct err *err)
@@ -102,7 +101,7 @@ static bool create(struct consumer *consumer, rd_kafka_t **ret_kafka, struct err
     rd_kafka_conf_t *conf = NULL;
     if (!configure(consumer, &conf, err)) return false;
     rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
-    rd_kafka_conf_set_error_cb(conf, on_error);
+    rd_kafka_conf_set_error_cb(conf, ignore_error);
     if (!client_create(&consumer->client, RD_KAFKA_CONSUMER, conf, ret_kafka, err)) return false;
     rd_kafka_poll_set_consumer(*ret_kafka);
     return true;
@@ -167,6 +166,7 @@ static size_t read_headers(struct consumer *consumer, const rd_kafka_message_t *
 static void take(struct consumer *consumer, const rd_kafka_message_t *message)
 {
     rd_kafka_timestamp_type_t kind;
+    const size_t header_count = read_headers(consumer, message);
     const struct bus_record record = {
         .topic = bytes_of(rd_kafka_topic_name(message->rkt)),
         .partition = message->partition,
@@ -174,8 +174,8 @@ static void take(struct consumer *consumer, const rd_kafka_message_t *message)
         .at_ms = rd_kafka_message_timestamp(message, &kind),
         .key = {message->key,     message->key_len},
         .value = {message->payload, message->len    },
-        .header_count = read_headers(consumer, message),
         .headers = consumer->headers,
+        .header_count = header_count,
     };
     consumer->callbacks->on_reply(consumer->callbacks->context, &record);
 }

@@ -9,7 +9,7 @@
 #include <librdkafka/rdkafka_mock.h>
 #include <stdlib.h>
 
-enum { BROKER_ID = 1 };
+enum { BROKER_ID = 1, API_PRODUCE = 0 };
 
 struct embedded_broker {
     rd_kafka_t *handle;
@@ -72,4 +72,18 @@ void embedded_down(struct embedded_broker *broker)
 void embedded_up(struct embedded_broker *broker)
 {
     rd_kafka_mock_broker_set_up(broker->cluster, BROKER_ID);
+}
+
+void embedded_refuse_produce(struct embedded_broker *broker, enum embedded_fault fault,
+                             size_t count)
+{
+    static const rd_kafka_resp_err_t ERRORS[] = {
+        [EMBEDDED_FEW_REPLICAS] = RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        [EMBEDDED_LOST_SEQUENCE] = RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+    };
+    assert(count <= EMBEDDED_FAULTS_MAX);
+    rd_kafka_resp_err_t errors[EMBEDDED_FAULTS_MAX];
+    for (size_t i = 0; i < count; i++)
+        errors[i] = ERRORS[fault];
+    rd_kafka_mock_push_request_errors_array(broker->cluster, API_PRODUCE, count, errors);
 }

@@ -8,6 +8,7 @@
 
 #include "orchestrator/base/err.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct embedded_broker;
@@ -22,5 +23,14 @@ MUST_CHECK bool embedded_topic(struct embedded_broker *broker, const char *topic
 /* Fault injection: the broker stops answering / answers again. */
 void embedded_down(struct embedded_broker *broker);
 void embedded_up(struct embedded_broker *broker);
+
+enum embedded_fault {
+    EMBEDDED_FEW_REPLICAS,  /* NOT_ENOUGH_REPLICAS: passes by itself */
+    EMBEDDED_LOST_SEQUENCE, /* OUT_OF_ORDER_SEQUENCE_NUMBER: fatal to an idempotent producer */
+};
+enum { EMBEDDED_FAULTS_MAX = 64 };
+/* Fault injection: the next `count` produce requests, at most EMBEDDED_FAULTS_MAX, are refused. */
+void embedded_refuse_produce(struct embedded_broker *broker, enum embedded_fault fault,
+                             size_t count);
 
 #endif

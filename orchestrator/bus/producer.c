@@ -77,17 +77,13 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
     free(saga_id);
 }
 
-/* Thread: poller. */
+/* Thread: poller. What else can be wrong is in the log already. */
 static void on_error(rd_kafka_t *kafka, int code, const char *reason, void *opaque)
 {
     (void)kafka;
+    (void)reason;
     struct producer *producer = ((struct client *)opaque)->owner;
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
-        atomic_store(&producer->probe_now, true);
-    } else {
-        client_warn(&producer->client, "kafka_error", "code=%s reason=\"%s\"",
-                    rd_kafka_err2name((rd_kafka_resp_err_t)code), reason);
-    }
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) atomic_store(&producer->probe_now, true);
 }
 
 static bool create(struct producer *producer, rd_kafka_t **ret_kafka, struct err *err)
