@@ -203,6 +203,7 @@ bool registry_by_name(struct registry *registry, struct store *store, struct byt
                       uint32_t version, struct registered *ret_registered, struct err *err)
 {
     if (find_kept(registry, name, version, ret_registered)) return true;
+    if (store == NULL) return err_set(err, ERR_UNAVAILABLE, "not in memory, or too old");
     struct arena arena = {0};
     struct definition_row row;
     const struct definition *definition = NULL;

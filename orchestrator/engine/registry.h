@@ -27,7 +27,10 @@ struct registered {
 /* `store` is the caller's own connection, used on a miss. ERR_NOT_FOUND. */
 MUST_CHECK bool registry_by_id(struct registry *registry, struct store *store, int64_t id,
                                const struct definition **ret_definition, struct err *err);
-/* version 0: the newest, at most a second old. */
+/*
+ * version 0: the newest, at most a second old. `store` may be NULL here: then memory alone answers,
+ * ERR_UNAVAILABLE when it does not know (for threads that must not wait).
+ */
 MUST_CHECK bool registry_by_name(struct registry *registry, struct store *store, struct bytes name,
                                  uint32_t version, struct registered *ret_registered,
                                  struct err *err);
