@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 enum {
-    EXPRESSION_OPERATIONS_MAX = 10000, /* of one evaluation (one expression or one template) */
+    EXPRESSION_OPERATIONS_MAX = 10000,  /* of one evaluation (one expression or one template) */
     EXPRESSION_RESULT_MAX = 256 * 1024, /* bytes, result and intermediate values */
     EXPRESSION_SOURCE_MAX = 16 * 1024,
     EXPRESSION_NESTING_MAX = 64,
@@ -38,8 +38,8 @@ struct expression_names {
 /* What the names stand for in one evaluation. All bytes are JSON text; absent reads as null. */
 struct expression_step {
     struct bytes output;
-    struct bytes error;  /* {"code":..,"detail":..} or absent */
-    const char *state;   /* "succeeded", "skipped", ... */
+    struct bytes error; /* {"code":..,"detail":..} or absent */
+    const char *state;  /* "succeeded", "skipped", ... */
 };
 
 struct expression_values {
@@ -75,9 +75,9 @@ bool expression_is_constant_false(const struct expression *expression);
  * Evaluate to JSON text. *ret_json lives in `arena` or borrows from `values`.
  * False with *ret_error filled: type error, division by zero, overflow, budget.
  */
-bool expression_evaluate(const struct expression *expression, const struct expression_values *values,
-                         struct arena *arena, struct bytes *ret_json,
-                         struct expression_error *ret_error);
+bool expression_evaluate(const struct expression *expression,
+                         const struct expression_values *values, struct arena *arena,
+                         struct bytes *ret_json, struct expression_error *ret_error);
 
 /*
  * A JSON value of a definition in which strings may hold `${...}`. A string that is
