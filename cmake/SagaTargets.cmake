@@ -52,3 +52,26 @@ function(saga_test file)
     set_tests_properties(${group}/${name} PROPERTIES LABELS ${group} TIMEOUT ${arg_TIMEOUT}
         SKIP_RETURN_CODE 77 RUN_SERIAL $<BOOL:${arg_SERIAL}>)
 endfunction()
+
+# Debian's own first: its packages (python3-yaml) belong to it.
+find_program(SAGA_PYTHON python3 HINTS /usr/bin REQUIRED)
+
+# saga_script_test(x_test.py [ARGS ...] [TIMEOUT n] [SERIAL]): ctest "<folder>/x_test". The script finds
+# our programs by SAGA_BUILD; it skips itself by exit status 77, its last line saying why.
+function(saga_script_test file)
+    cmake_parse_arguments(arg "SERIAL" "TIMEOUT" "ARGS" ${ARGN})
+    cmake_path(GET file STEM name)
+    cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME group)
+    set(interpreter)
+    if(file MATCHES "\\.py$")
+        set(interpreter ${SAGA_PYTHON})
+    endif()
+    add_test(NAME ${group}/${name} COMMAND ${interpreter} ${CMAKE_CURRENT_SOURCE_DIR}/${file} ${arg_ARGS}
+        WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    if(NOT arg_TIMEOUT)
+        set(arg_TIMEOUT 120)
+    endif()
+    set_tests_properties(${group}/${name} PROPERTIES LABELS ${group} TIMEOUT ${arg_TIMEOUT}
+        SKIP_RETURN_CODE 77 RUN_SERIAL $<BOOL:${arg_SERIAL}>
+        ENVIRONMENT "SAGA_BUILD=${PROJECT_BINARY_DIR};PYTHONDONTWRITEBYTECODE=1")
+endfunction()

@@ -57,8 +57,8 @@ def build_folder():
     """SAGA_BUILD, else the newest preset's folder that holds sagad."""
     if os.environ.get("SAGA_BUILD"):
         return Path(os.environ["SAGA_BUILD"]).resolve()
-    found = [path.parents[1] for path in ROOT.glob("build/*/orchestrator/sagad")]
-    return max(found, key=lambda folder: folder.stat().st_mtime, default=ROOT / "build" / "debug")
+    found = [path.parent for path in ROOT.glob("build/*/sagad")]
+    return max(found, key=lambda folder: (folder / "sagad").stat().st_mtime, default=ROOT / "build" / "debug")
 
 
 def program(name):
