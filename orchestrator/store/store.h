@@ -28,7 +28,8 @@ struct store_options {
     uint32_t statement_timeout_ms;
 };
 
-/* Connects, checks the schema version (ERR_INVALID when older or newer than this binary), prepares. */
+/* Connects, checks the schema version (ERR_INVALID when older or newer than this binary), prepares.
+ */
 MUST_CHECK bool store_open(const struct store_options *options, struct store **ret_store,
                            struct err *err);
 void store_close(struct store *store);
@@ -106,7 +107,7 @@ struct dead_letter_write {
     int32_t partition;
     int64_t offset;
     int64_t at_ms;
-    const char *reason;   /* unknown_saga forged malformed quarantined ... */
+    const char *reason; /* unknown_saga forged malformed quarantined ... */
     struct bytes key;
     struct bytes headers; /* JSON array of [name, value] */
     struct bytes value;   /* any bytes */
@@ -178,8 +179,8 @@ MUST_CHECK bool store_load_keys(struct store *store, const struct bytes *keys, s
 /* ---- due work and nodes (node.c) ---- */
 
 /*
- * A node is alive while it holds its session advisory lock. Registering takes a new id; the store that
- * registered keeps the lock and must stay open. Sagas that this store's namespace writes from
+ * A node is alive while it holds its session advisory lock. Registering takes a new id; the store
+ * that registered keeps the lock and must stay open. Sagas that this store's namespace writes from
  * now on carry the node of `store_set_node`.
  */
 MUST_CHECK bool store_node_register(struct store *store, const char *name, int32_t *ret_node,
@@ -191,8 +192,8 @@ MUST_CHECK bool store_node_hold(struct store *store, struct err *err);
 MUST_CHECK bool store_nodes_dead(struct store *store, struct arena *arena, int32_t **ret_nodes,
                                  size_t *ret_count, struct err *err);
 /*
- * Take over up to `limit` open sagas of a dead node, in id order after `after`; their ids. Fewer than
- * `limit`: all are taken and the node's row is deleted.
+ * Take over up to `limit` open sagas of a dead node, in id order after `after`; their ids. Fewer
+ * than `limit`: all are taken and the node's row is deleted.
  */
 MUST_CHECK bool store_node_adopt(struct store *store, int32_t dead, const struct uuid *after,
                                  size_t limit, struct arena *arena, struct uuid **ret_ids,
@@ -228,15 +229,15 @@ struct definition_row {
 };
 
 /*
- * Store a registered definition: the same content gives the existing version (*ret_new false), other
- * content the next one. `stated_version` 0: any; else it must be what comes out, or ERR_INVALID
- * whose text names the version that would be next.
+ * Store a registered definition: the same content gives the existing version (*ret_new false),
+ * other content the next one. `stated_version` 0: any; else it must be what comes out, or
+ * ERR_INVALID whose text names the version that would be next.
  */
 MUST_CHECK bool store_definition_put(struct store *store, struct bytes name,
-                                     const uint8_t hash[DEFINITION_HASH_SIZE],
-                                     struct bytes source, uint32_t stated_version,
-                                     struct arena *arena, struct definition_row *ret_row,
-                                     bool *ret_new, struct err *err);
+                                     const uint8_t hash[DEFINITION_HASH_SIZE], struct bytes source,
+                                     uint32_t stated_version, struct arena *arena,
+                                     struct definition_row *ret_row, bool *ret_new,
+                                     struct err *err);
 /* An inline definition, kept once by content hash; its version is 0. */
 MUST_CHECK bool store_definition_put_inline(struct store *store, struct bytes name,
                                             const uint8_t hash[DEFINITION_HASH_SIZE],
@@ -268,8 +269,8 @@ struct saga_filter {
     size_t state_count;
     const struct bytes *definitions; /* names, any of */
     size_t definition_count;
-    uint32_t version;   /* 0: any */
-    uint32_t attention; /* any of these bits; 0: all */
+    uint32_t version;             /* 0: any */
+    uint32_t attention;           /* any of these bits; 0: all */
     const struct tag_write *tags; /* same kind and name: any of; different: all of */
     size_t tag_count;
     int64_t created_after_ms, created_before_ms; /* 0: open; exclusive */
@@ -317,7 +318,8 @@ struct state_count {
     uint32_t attention;
     int64_t count;
 };
-/* Open and stuck sagas by definition, state and attention; for gauges, at most every few seconds. */
+/* Open and stuck sagas by definition, state and attention; for gauges, at most every few seconds.
+ */
 MUST_CHECK bool store_count_open(struct store *store, struct arena *arena,
                                  struct state_count **ret_rows, size_t *ret_count, struct err *err);
 

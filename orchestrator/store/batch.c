@@ -1,0 +1,264 @@
+/*
+ * orchestrator/store/batch.c
+ *   The statements of one batch, from tables of columns.
+ *
+ * Only statements that have rows are sent. The same rows always go in the same order, so that two
+ * batches wait for each other instead of deadlocking.
+ */
+#include "orchestrator/store/batch.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct column INSERT_COLUMNS[] = {
+    COLUMN(UUID, saga_write, id),
+    COLUMN(BIGINT, saga_write, definition_id),
+    COLUMN(BIGINT, saga_write, created_at_ms),
+    COLUMN(INT, saga_write, revision),
+    COLUMN(INT, saga_write, attention),
+    COLUMN(ENUM, saga_write, state),
+    COLUMN(BOOL, saga_write, paused),
+    COLUMN(BIGINT_OR_NULL, saga_write, due_at_ms),
+    COLUMN(BIGINT_OR_NULL, saga_write, finished_at_ms),
+    COLUMN(BYTEA, saga_write, packed),
+};
+
+static const struct column START_COLUMNS[] = {
+    COLUMN(UUID, saga_write, id),          COLUMN(BIGINT_OR_NULL, saga_write, start_at_ms),
+    COLUMN(TEXT, saga_write, input),       COLUMN(TEXT, saga_write, labels),
+    COLUMN(TEXT, saga_write, attributes),  COLUMN(TEXT, saga_write, trace),
+    COLUMN(TEXT, saga_write, trace_state),
+};
+
+static const struct column UPDATE_COLUMNS[] = {
+    COLUMN(UUID, saga_write, id),
+    COLUMN(INT, saga_write, revision_before),
+    COLUMN(INT, saga_write, revision),
+    COLUMN(INT, saga_write, attention),
+    COLUMN(ENUM, saga_write, state),
+    COLUMN(BOOL, saga_write, paused),
+    COLUMN(BIGINT_OR_NULL, saga_write, due_at_ms),
+    COLUMN(BIGINT_OR_NULL, saga_write, finished_at_ms),
+    COLUMN(BYTEA, saga_write, packed),
+};
+
+static const struct column HISTORY_COLUMNS[] = {
+    COLUMN(UUID, history_write, id),      COLUMN(INT, history_write, seq),
+    COLUMN(INT, history_write, count),    COLUMN(INT, history_write, revision),
+    COLUMN(BIGINT, history_write, at_ms), COLUMN(TEXT, history_write, entries),
+    COLUMN(TEXT, history_write, payload), COLUMN(TEXT, history_write, output),
+};
+
+static const struct column KEY_COLUMNS[] = {
+    COLUMN(TEXT, request_key_write, key),
+    COLUMN(HASH, request_key_write, fingerprint),
+    COLUMN(UUID_OR_NULL, request_key_write, saga_id),
+    COLUMN(SHORT, request_key_write, status),
+    COLUMN(TEXT, request_key_write, answer),
+};
+
+static const struct column PROCESSED_COLUMNS[] = {
+    COLUMN(TEXT, processed_write, topic),          COLUMN(INT, processed_write, partition),
+    COLUMN(BIGINT, processed_write, first_offset), COLUMN(BIGINT, processed_write, last_offset),
+    COLUMN(BIGINT, processed_write, first_at_ms),  COLUMN(BIGINT, processed_write, last_at_ms),
+};
+
+static const struct column DEAD_LETTER_COLUMNS[] = {
+    COLUMN(BIGINT, dead_letter_write, at_ms),  COLUMN(TEXT, dead_letter_write, topic),
+    COLUMN(INT, dead_letter_write, partition), COLUMN(BIGINT, dead_letter_write, offset),
+    COLUMN(STRING, dead_letter_write, reason), COLUMN(BYTEA, dead_letter_write, key),
+    COLUMN(TEXT, dead_letter_write, headers),  COLUMN(BYTEA, dead_letter_write, value),
+};
+
+enum { TAG_HEAD_MAX = 200 };
+
+struct tag_row {
+    struct uuid saga_id;
+    char kind;
+    struct bytes name, value, value_rest;
+};
+
+static const struct column TAG_COLUMNS[] = {
+    COLUMN(UUID, tag_row, saga_id), COLUMN(CHAR, tag_row, kind),       COLUMN(TEXT, tag_row, name),
+    COLUMN(TEXT, tag_row, value),   COLUMN(TEXT, tag_row, value_rest),
+};
+
+void tag_split(struct bytes value, struct bytes *ret_head, struct bytes *ret_rest)
+{
+    *ret_head = value;
+    *ret_rest = (struct bytes){0};
+    if (value.size <= TAG_HEAD_MAX) return;
+    size_t cut = TAG_HEAD_MAX;
+    while (cut > 0 && ((uint8_t)value.data[cut] & 0xC0) == 0x80) /* inside a UTF-8 character */
+        cut--;
+    ret_head->size = cut;
+    *ret_rest = (struct bytes){value.data + cut, value.size - cut};
+}
+
+typedef int compare(const void *a, const void *b);
+
+static int compare_sagas(const void *a, const void *b)
+{
+    const struct saga_write *const *const first = a;
+    const struct saga_write *const *const second = b;
+    return memcmp(&(*first)->id, &(*second)->id, sizeof(struct uuid));
+}
+
+static int compare_histories(const void *a, const void *b)
+{
+    const struct history_write *const *const first = a;
+    const struct history_write *const *const second = b;
+    const int order = memcmp(&(*first)->id, &(*second)->id, sizeof(struct uuid));
+    if (order != 0) return order;
+    return ((*first)->seq > (*second)->seq) - ((*first)->seq < (*second)->seq);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    const struct request_key_write *const *const first = a;
+    const struct request_key_write *const *const second = b;
+    return bytes_compare((*first)->key, (*second)->key);
+}
+
+static int compare_processed(const void *a, const void *b)
+{
+    const struct processed_write *const *const first = a;
+    const struct processed_write *const *const second = b;
+    const int order = bytes_compare((*first)->topic, (*second)->topic);
+    if (order != 0) return order;
+    return ((*first)->partition > (*second)->partition) -
+           ((*first)->partition < (*second)->partition);
+}
+
+/* Pointers to `count` structs that lie side by side, in order. */
+static const void **sorted(struct store *store, const void *rows, size_t count, size_t stride,
+                           compare *in_order)
+{
+    const void **const pointers = arena_array(&store->scratch, count + 1, sizeof(*pointers));
+    for (size_t i = 0; i < count; i++)
+        pointers[i] = (const char *)rows + i * stride;
+    if (count > 1) qsort(pointers, count, sizeof(*pointers), in_order);
+    return pointers;
+}
+
+static void add_fresh(struct store *store, struct round *round, const void *const *sagas,
+                      size_t count)
+{
+    struct params *const inserts = store_params(store);
+    params_int(inserts, store->node);
+    params_columns(inserts, COLUMNS(INSERT_COLUMNS, saga_write), sagas, count);
+    round_add(round, &SQL_SAGA_INSERT, inserts);
+
+    struct params *const starts = store_params(store);
+    params_columns(starts, COLUMNS(START_COLUMNS, saga_write), sagas, count);
+    round_add(round, &SQL_SAGA_START_INSERT, starts);
+}
+
+static void add_tags(struct store *store, struct round *round, const void *const *sagas,
+                     size_t count)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++)
+        total += ((const struct saga_write *)sagas[i])->tag_count;
+    if (total == 0) return;
+
+    struct tag_row *const rows = arena_array(&store->scratch, total, sizeof(*rows));
+    struct tag_row *row = rows;
+    for (size_t i = 0; i < count; i++) {
+        const struct saga_write *const saga = sagas[i];
+        for (size_t j = 0; j < saga->tag_count; j++, row++) {
+            const struct tag_write *const tag = &saga->tags[j];
+            *row = (struct tag_row){.saga_id = saga->id, .kind = tag->kind, .name = tag->name};
+            tag_split(tag->value, &row->value, &row->value_rest);
+        }
+    }
+    struct params *const params = store_params(store);
+    params_array(params, COLUMNS(TAG_COLUMNS, tag_row), rows, total);
+    round_add(round, &SQL_SAGA_TAG_INSERT, params);
+}
+
+static void add_sagas(struct store *store, struct round *round, const struct store_batch *batch)
+{
+    const void **const sagas =
+        sorted(store, batch->sagas, batch->saga_count, sizeof(struct saga_write), compare_sagas);
+    const void **const fresh = arena_array(&store->scratch, batch->saga_count + 1, sizeof(*fresh));
+    const void **const known = arena_array(&store->scratch, batch->saga_count + 1, sizeof(*known));
+    size_t fresh_count = 0;
+    size_t known_count = 0;
+    for (size_t i = 0; i < batch->saga_count; i++) {
+        const struct saga_write *const saga = sagas[i];
+        if (saga->fresh)
+            fresh[fresh_count++] = saga;
+        else
+            known[known_count++] = saga;
+    }
+    if (fresh_count > 0) add_fresh(store, round, fresh, fresh_count);
+    add_tags(store, round, fresh, fresh_count);
+    if (known_count == 0) return;
+    struct params *const params = store_params(store);
+    params_int(params, store->node);
+    params_columns(params, COLUMNS(UPDATE_COLUMNS, saga_write), known, known_count);
+    round_add(round, &SQL_SAGA_UPDATE, params);
+}
+
+static void add_histories(struct store *store, struct round *round, const struct store_batch *batch)
+{
+    if (batch->history_count == 0) return;
+    struct params *const params = store_params(store);
+    params_columns(params, COLUMNS(HISTORY_COLUMNS, history_write),
+                   sorted(store, batch->histories, batch->history_count,
+                          sizeof(struct history_write), compare_histories),
+                   batch->history_count);
+    round_add(round, &SQL_HISTORY_INSERT, params);
+}
+
+static void add_keys(struct store *store, struct round *round, const struct store_batch *batch)
+{
+    if (batch->key_count == 0) return;
+    struct request_key_write *const keys =
+        arena_array(&store->scratch, batch->key_count, sizeof(*keys));
+    for (size_t i = 0; i < batch->key_count; i++) {
+        keys[i] = batch->keys[i];
+        if (!keys[i].has_saga) keys[i].saga_id = (struct uuid){0};
+    }
+    struct params *const params = store_params(store);
+    params_columns(params, COLUMNS(KEY_COLUMNS, request_key_write),
+                   sorted(store, keys, batch->key_count, sizeof(*keys), compare_keys),
+                   batch->key_count);
+    round_add(round, &SQL_REQUEST_KEY_INSERT, params);
+}
+
+static void add_processed(struct store *store, struct round *round, const struct store_batch *batch)
+{
+    if (batch->processed_count == 0) return;
+    struct params *const params = store_params(store);
+    params_bigint(params, store->writer);
+    params_columns(params, COLUMNS(PROCESSED_COLUMNS, processed_write),
+                   sorted(store, batch->processed, batch->processed_count,
+                          sizeof(struct processed_write), compare_processed),
+                   batch->processed_count);
+    round_add(round, &SQL_PROCESSED_MESSAGE_GROW, params);
+}
+
+static void add_dead_letters(struct store *store, struct round *round,
+                             const struct store_batch *batch)
+{
+    if (batch->dead_letter_count == 0) return;
+    struct params *const params = store_params(store);
+    params_array(params, COLUMNS(DEAD_LETTER_COLUMNS, dead_letter_write), batch->dead_letters,
+                 batch->dead_letter_count);
+    round_add(round, &SQL_DEAD_LETTER_INSERT, params);
+}
+
+void batch_make(struct store *store, const struct store_batch *batch, struct round *round)
+{
+    store_round_begin(store, round);
+    round_add(round, &SQL_BEGIN, NULL);
+    round_add(round, &SQL_WRITER_BATCH, NULL); /* BATCH_NUMBER */
+    add_sagas(store, round, batch);
+    add_histories(store, round, batch);
+    add_keys(store, round, batch);
+    add_dead_letters(store, round, batch);
+    add_processed(store, round, batch);
+    round_add(round, &SQL_COMMIT, NULL);
+}

@@ -1,0 +1,16 @@
+/*
+ * orchestrator/store/batch.h
+ *   The round of statements that writes a batch.
+ */
+#ifndef ORCHESTRATOR_STORE_BATCH_H
+#define ORCHESTRATOR_STORE_BATCH_H
+
+#include "orchestrator/store/store_private.h"
+
+/* Place of SQL_WRITER_BATCH in the round: its parameters are given at each try. */
+enum { BATCH_NUMBER = 1 };
+
+/* Begin ... commit; parameters live in the scratch arena. */
+void batch_make(struct store *store, const struct store_batch *batch, struct round *round);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * orchestrator/store/list.c
+ *   Sagas by filter, newest first.
+ *
+ * One statement for each index that can drive the search, all with the same parameters and the same
+ * answer; they differ only in how much they read.
+ */
+#include "orchestrator/store/store_private.h"
+
+#include <string.h>
+
+static const struct column LIST_COLUMNS[] = {
+    COLUMN(UUID, saga_row, id),
+    COLUMN(BIGINT, saga_row, definition_id),
+    COLUMN(ENUM, saga_row, state),
+    COLUMN(INT, saga_row, attention),
+    COLUMN(INT, saga_row, revision),
+    COLUMN(BYTEA, saga_row, packed),
+    COLUMN(BIGINT_OR_NULL, saga_row, due_at_ms),
+    COLUMN(BIGINT, saga_row, created_at_ms),
+    COLUMN(BIGINT_OR_NULL, saga_row, start_at_ms),
+    COLUMN(BIGINT_OR_NULL, saga_row, finished_at_ms),
+    COLUMN(TEXT, saga_row, labels),
+    COLUMN(TEXT, saga_row, attributes),
+    COLUMN(TEXT, saga_row, trace),
+    COLUMN(TEXT, saga_row, trace_state),
+};
+
+static const struct column STATE_COLUMNS[] = {
+    {COLUMN_ENUM, 0}
+};
+static const struct column NAME_COLUMNS[] = {
+    {COLUMN_TEXT, 0}
+};
+
+struct tag_filter {
+    char kind;
+    struct bytes name, value, value_rest;
+};
+
+static const struct column TAG_COLUMNS[] = {
+    COLUMN(CHAR, tag_filter, kind),
+    COLUMN(TEXT, tag_filter, name),
+    COLUMN(TEXT, tag_filter, value),
+    COLUMN(TEXT, tag_filter, value_rest),
+};
+
+static void add_array(struct params *params, struct columns columns, const void *rows, size_t count)
+{
+    if (count > 0)
+        params_array(params, columns, rows, count);
+    else
+        params_bytes(params, (struct bytes){0});
+}
+
+static bool same_group(const struct tag_write *a, const struct tag_write *b)
+{
+    return a->kind == b->kind && bytes_equal(a->name, b->name);
+}
+
+/* Values of one kind and name are alternatives; each group must be met. */
+static int32_t count_groups(const struct saga_filter *filter)
+{
+    int32_t groups = 0;
+    for (size_t i = 0; i < filter->tag_count; i++) {
+        size_t first = 0;
+        while (!same_group(&filter->tags[first], &filter->tags[i]))
+            first++;
+        groups += first == i;
+    }
+    return groups;
+}
+
+static void add_tags(struct store *store, struct params *params, const struct saga_filter *filter)
+{
+    struct tag_filter *const tags =
+        arena_array(&store->scratch, filter->tag_count + 1, sizeof(*tags));
+    for (size_t i = 0; i < filter->tag_count; i++) {
+        const struct tag_write *const tag = &filter->tags[i];
+        tags[i] = (struct tag_filter){.kind = tag->kind, .name = tag->name};
+        tag_split(tag->value, &tags[i].value, &tags[i].value_rest);
+    }
+    params_array(params, COLUMNS(TAG_COLUMNS, tag_filter), tags, filter->tag_count);
+    params_int(params, count_groups(filter));
+}
+
+static struct params *params_of_filter(struct store *store, const struct saga_filter *filter)
+{
+    struct uuid last;
+    memset(last.byte, 0xFF, sizeof(last.byte));
+    const struct columns states = {STATE_COLUMNS, 1, sizeof(enum saga_state)};
+    const struct columns names = {NAME_COLUMNS, 1, sizeof(struct bytes)};
+
+    struct params *const params = store_params(store);
+    params_uuid(params, filter->has_before ? &filter->before : &last);
+    add_array(params, states, filter->states, filter->state_count);
+    add_array(params, names, filter->definitions, filter->definition_count);
+    params_int(params, (int32_t)filter->version);
+    params_int(params, (int32_t)filter->attention);
+    add_tags(store, params, filter);
+    params_bigint(params, filter->created_after_ms);
+    params_bigint(params, filter->created_before_ms);
+    params_bigint(params, (int64_t)filter->limit);
+    return params;
+}
+
+static bool has_state(const struct saga_filter *filter, enum saga_state state)
+{
+    for (size_t i = 0; i < filter->state_count; i++)
+        if (filter->states[i] == state) return true;
+    return false;
+}
+
+/* The index that leaves the fewest rows to look at. */
+static const struct sql *choose(const struct saga_filter *filter)
+{
+    if (filter->tag_count > 0) return &SQL_LIST_BY_TAG;
+    if (filter->attention != 0) return &SQL_LIST_BY_ATTENTION;
+    if (filter->state_count > 0 && !has_state(filter, SAGA_SUCCEEDED)) return &SQL_LIST_BY_STATE;
+    if (filter->definition_count > 0 || filter->version != 0) return &SQL_LIST_BY_DEFINITION;
+    return &SQL_LIST_NEWEST;
+}
+
+bool store_list(struct store *store, const struct saga_filter *filter, struct arena *arena,
+                struct saga_row **ret_rows, size_t *ret_count, struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    round_add(&round, choose(filter), params_of_filter(store, filter));
+    if (!store_run(store, &round, err)) return false;
+    struct saga_row *const rows =
+        result_rows(round.result[0], COLUMNS(LIST_COLUMNS, saga_row), arena, ret_count);
+    for (size_t i = 0; i < *ret_count; i++)
+        rows[i].found = true;
+    *ret_rows = rows;
+    return true;
+}

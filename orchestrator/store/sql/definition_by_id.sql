@@ -1,0 +1,7 @@
+-- $1 namespace, $2 id
+select d.id, d.name, d.version, d.hash, d.source, d.created_at, d.deprecated,
+       coalesce(p.paused and d.version > 0, false)
+  from sagad.definition d
+       left join sagad.definition_name p on p.namespace_id = d.namespace_id and p.name = d.name
+ where d.namespace_id = $1::int
+   and d.id = $2::bigint;

@@ -1,0 +1,2 @@
+-- $1 name
+select id from sagad.namespace where name = $1::text;

@@ -1,0 +1,55 @@
+/*
+ * orchestrator/store/store_private.h
+ *   What the files of this folder share: the store itself and how it asks.
+ */
+#ifndef ORCHESTRATOR_STORE_STORE_PRIVATE_H
+#define ORCHESTRATOR_STORE_STORE_PRIVATE_H
+
+#include "orchestrator/base/cleanup.h"
+#include "orchestrator/store/params.h"
+#include "orchestrator/store/result.h"
+#include "orchestrator/store/session.h"
+#include "orchestrator/store/store.h"
+
+#define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+struct store {
+    struct session session;
+    char *namespace_name;
+    int32_t namespace_id;
+    int32_t node;     /* stamped on what is written; 0: none */
+    int32_t own_node; /* registered here: this session holds its lock; 0: none */
+    char *node_name;
+    uint64_t held_on;     /* connection (session.opened) that took the lock */
+    int held_by;          /* its server process */
+    int64_t writer;       /* row of sagad.writer; 0: not enrolled */
+    int32_t writer_node;  /* node of that row */
+    int64_t batch;        /* number of the last batch that was tried */
+    struct arena scratch; /* parameters of the round that is being made */
+    struct arena aside;   /* of the writer's own rounds, while that one waits */
+};
+
+/* Connect where the connection is gone. */
+MUST_CHECK bool store_connect(struct store *store, struct err *err);
+
+/* A new round; everything in the scratch arena is given up. */
+void store_round_begin(struct store *store, struct round *round);
+/* Parameters that begin with the namespace. */
+struct params *store_params(struct store *store);
+
+/* Run what may run twice: once more after a lost connection or a deadlock. */
+MUST_CHECK bool store_run(struct store *store, struct round *round, struct err *err);
+/* Run what may not: when the connection is lost nobody knows. */
+MUST_CHECK bool store_run_once(struct store *store, struct round *round, struct err *err);
+
+/* Where a tag's value is split so that its head fits a key; the rest is absent when it is short. */
+void tag_split(struct bytes value, struct bytes *ret_head, struct bytes *ret_rest);
+
+/* ---- writer.c: what became of a batch ---- */
+
+/* Have a row of sagad.writer that is not fenced, for the node of this store. */
+MUST_CHECK bool writer_enrol(struct store *store, struct err *err);
+/* Fence the last batch and tell whether it is durable. */
+MUST_CHECK bool writer_resolve(struct store *store, bool *ret_committed, struct err *err);
+
+#endif
