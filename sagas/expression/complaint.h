@@ -11,7 +11,8 @@
 #include <stdarg.h>
 
 /* Fill the error; returns false. What is a control character or not UTF-8 becomes `?`. */
-bool complain_list(struct expression_error *error, const char *format, va_list arguments);
+__attribute__((format(printf, 2, 0))) bool complain_list(struct expression_error *error,
+                                                         const char *format, va_list arguments);
 __attribute__((format(printf, 2, 3))) bool complain(struct expression_error *error,
                                                     const char *format, ...);
 
