@@ -80,8 +80,9 @@ static void compile_one(struct draft *draft, const struct pending *pending,
 void compile_pending(struct draft *draft)
 {
     struct bytes *ids = arena_array(draft->scratch, draft->step_count + 1, sizeof(*ids));
-    for (size_t i = 0; i < draft->step_count; i++)
+    for (size_t i = 0; i < draft->step_count; i++) {
         ids[i] = draft->steps[i].id;
+    }
     struct visibility visibility = {.step = -1};
     for (const struct pending *pending = draft->pending; pending != NULL; pending = pending->next) {
         /* Where no step could be read, none can be missed. */

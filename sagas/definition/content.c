@@ -3,84 +3,89 @@
 #include <assert.h>
 #include <stdlib.h>
 
+struct entry {
+    const struct json_view *view;
+};
+
 /* A list or object that is being written. */
 struct level {
-    const struct json_view **child;
+    struct entry *entry;
     size_t count;
+    size_t next;
     size_t written;
-    char close;
+    bool named;
+};
+
+struct writing {
+    struct arena *arena;
+    struct buffer buffer;
+    struct level level[JSON_DEPTH_MAX];
+    size_t depth;
 };
 
 static int by_key(const void *left, const void *right)
 {
-    const struct json_view *const *a = left;
-    const struct json_view *const *b = right;
-    return bytes_compare((*a)->key, (*b)->key);
+    const struct entry *a = left;
+    const struct entry *b = right;
+    return bytes_compare(a->view->key, b->view->key);
 }
 
-static struct level level_of(const struct json_view *view, struct arena *arena)
+static void open_level(struct writing *writing, const struct json_view *view)
 {
-    const struct level level = {
-        .child = arena_array(arena, view->count + 1, sizeof(*level.child)),
-        .count = view->count,
-        .close = view->type == VIEW_OBJECT ? '}' : ']',
-    };
-    size_t i = 0;
+    assert(writing->depth < JSON_DEPTH_MAX);
+    struct level *level = &writing->level[writing->depth++];
+    *level = (struct level){.count = view->count, .named = view->type == VIEW_OBJECT};
+    level->entry = arena_array(writing->arena, view->count + 1, sizeof(*level->entry));
+    size_t filled = 0;
     for (const struct json_view *child = view->child; child != NULL; child = child->next) {
-        level.child[i++] = child;
+        level->entry[filled++].view = child;
     }
-    assert(i == level.count);
-    if (view->type == VIEW_OBJECT) qsort(level.child, i, sizeof(*level.child), by_key);
-    return level;
+    assert(filled == level->count);
+    if (level->named) qsort(level->entry, filled, sizeof(*level->entry), by_key);
+    buffer_add_char(&writing->buffer, level->named ? '{' : '[');
 }
 
-static void write_scalar(struct buffer *buffer, const struct json_view *view)
+static void close_level(struct writing *writing)
 {
-    if (view->type == VIEW_STRING) {
-        json_write_string(buffer, view->string);
+    const struct level *level = &writing->level[--writing->depth];
+    buffer_add_char(&writing->buffer, level->named ? '}' : ']');
+}
+
+static void write_value(struct writing *writing, const struct json_view *view)
+{
+    if (view->type == VIEW_OBJECT || view->type == VIEW_ARRAY) {
+        open_level(writing, view);
+    } else if (view->type == VIEW_STRING) {
+        json_write_string(&writing->buffer, view->string);
     } else {
-        buffer_add_bytes(buffer, view->text);
+        buffer_add_bytes(&writing->buffer, view->text);
     }
 }
 
-static bool is_container(const struct json_view *view)
+static void write_next(struct writing *writing, struct level *level)
 {
-    return view->type == VIEW_OBJECT || view->type == VIEW_ARRAY;
+    const struct json_view *child = level->entry[level->next++].view;
+    if (writing->depth == 1 && bytes_equal_text(child->key, "version")) return;
+    if (level->written++ > 0) buffer_add_char(&writing->buffer, ',');
+    if (level->named) {
+        json_write_string(&writing->buffer, child->key);
+        buffer_add_char(&writing->buffer, ':');
+    }
+    write_value(writing, child);
 }
 
 struct bytes definition_content(const struct json_view *root, struct arena *arena)
 {
     assert(root->type == VIEW_OBJECT);
-    struct buffer buffer = buffer_in(arena);
-    struct level levels[JSON_DEPTH_MAX + 1];
-    size_t depth = 1;
-    levels[0] = level_of(root, arena);
-    buffer_add_char(&buffer, '{');
-    bool first = true; /* of its level */
-    while (depth > 0) {
-        struct level *level = &levels[depth - 1];
-        if (level->written == level->count) {
-            buffer_add_char(&buffer, level->close);
-            depth--;
-            first = false;
-            continue;
-        }
-        const struct json_view *child = level->child[level->written++];
-        if (depth == 1 && bytes_equal_text(child->key, "version")) continue;
-        if (!first) buffer_add_char(&buffer, ',');
-        first = false;
-        if (level->close == '}') {
-            json_write_string(&buffer, child->key);
-            buffer_add_char(&buffer, ':');
-        }
-        if (is_container(child)) {
-            assert(depth <= JSON_DEPTH_MAX);
-            levels[depth++] = level_of(child, arena);
-            buffer_add_char(&buffer, child->type == VIEW_OBJECT ? '{' : '[');
-            first = true;
+    struct writing writing = {.arena = arena, .buffer = buffer_in(arena)};
+    write_value(&writing, root);
+    while (writing.depth > 0) {
+        struct level *level = &writing.level[writing.depth - 1];
+        if (level->next < level->count) {
+            write_next(&writing, level);
         } else {
-            write_scalar(&buffer, child);
+            close_level(&writing);
         }
     }
-    return buffer_bytes(&buffer);
+    return buffer_bytes(&writing.buffer);
 }

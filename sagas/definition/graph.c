@@ -156,23 +156,29 @@ static void fill_feeds(struct draft *draft)
     }
     for (size_t i = 0; i < count; i++) {
         const struct step *step = &draft->steps[i];
-        for (size_t n = 0; n < step->need_count; n++)
+        for (size_t n = 0; n < step->need_count; n++) {
             *feeds[step->needs[n]]++ = (uint16_t)i;
+        }
     }
 }
 
 /* ---- closure and cycles ---- */
 
+static void add_row(const struct graph *graph, size_t step, size_t other)
+{
+    uint64_t *to = row_of(graph, step);
+    const uint64_t *from = row_of(graph, other);
+    for (size_t w = 0; w < graph->words; w++) {
+        to[w] |= from[w];
+    }
+}
+
 /* Warshall: whoever waits for `middle` waits for all that `middle` waits for. */
-static void close_over(struct graph *graph)
+static void close_over(const struct graph *graph)
 {
     for (size_t middle = 0; middle < graph->count; middle++) {
-        const uint64_t *from = row_of(graph, middle);
         for (size_t i = 0; i < graph->count; i++) {
-            if (i == middle || !graph_is_above(graph, i, middle)) continue;
-            uint64_t *to = row_of(graph, i);
-            for (size_t w = 0; w < graph->words; w++)
-                to[w] |= from[w];
+            if (i != middle && graph_is_above(graph, i, middle)) add_row(graph, i, middle);
         }
     }
 }
@@ -212,8 +218,9 @@ static size_t first_of_cycle(const struct draft *draft, size_t start, const uint
         const size_t need = draft->steps[start].needs[n];
         if (!same_cycle(&draft->graph, start, need)) continue;
         size_t length = 1;
-        for (size_t at = need; at != start; at = next[at])
+        for (size_t at = need; at != start; at = next[at]) {
             length++;
+        }
         if (length >= *ret_length) continue;
         *ret_length = length;
         first = need;
@@ -223,7 +230,7 @@ static size_t first_of_cycle(const struct draft *draft, size_t start, const uint
 
 static void report_cycle(struct draft *draft, size_t start)
 {
-    uint16_t next[DEFINITION_STEPS_MAX];
+    uint16_t next[DEFINITION_STEPS_MAX] = {0};
     size_t length = 0;
     ways_back(draft, start, next);
     size_t at = first_of_cycle(draft, start, next, &length);
@@ -275,8 +282,9 @@ void graph_build(struct draft *draft)
     graph->unsure = arena_array(draft->scratch, graph->count, sizeof(*graph->unsure));
     graph->sound = true;
     index_ids(draft);
-    for (size_t i = 0; i < draft->step_count; i++)
+    for (size_t i = 0; i < draft->step_count; i++) {
         read_edges(draft, i);
+    }
     fill_needs(draft);
     fill_feeds(draft);
     close_over(graph);

@@ -76,8 +76,8 @@ static void read_member(struct draft *draft, const struct shape *shape,
         return;
     }
     member->read(draft, value, member, object);
-    if (member->limits.later != NULL)
-        problems_error(&draft->problems, value, "%s", member->limits.later);
+    const char *later = member->limits.later;
+    if (later != NULL) problems_error(&draft->problems, value, "%s", later);
 }
 
 bool read_shape(struct draft *draft, const struct json_view *view, const struct shape *shape,

@@ -26,8 +26,9 @@ size_t near_distance(struct bytes a, struct bytes b, size_t most)
     if (longer > NAME_SIZE_MAX || longer - least(a.size, b.size) > most) return most + 1;
 
     size_t rows[3][NAME_SIZE_MAX + 1];
-    for (size_t j = 0; j <= b.size; j++)
+    for (size_t j = 0; j <= b.size; j++) {
         rows[0][j] = j;
+    }
     for (size_t i = 1; i <= a.size; i++) {
         size_t *row = rows[i % 3];
         const size_t *above = rows[(i + 2) % 3];

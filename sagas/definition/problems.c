@@ -92,13 +92,16 @@ static int by_place(const void *left, const void *right)
     return a->sequence < b->sequence ? -1 : 1;
 }
 
+struct level {
+    const struct json_view *view;
+    size_t index;                  /* of the view in the list that holds it */
+    const struct json_view *child; /* looked at last; NULL: none yet */
+    size_t child_index;
+};
+
 /* Where the walk stands: the root, a child of it, a child of that ... */
 struct walk {
-    struct {
-        const struct json_view *view;
-        const struct json_view *child; /* looked at last; NULL: none yet */
-        size_t index;                  /* of that child */
-    } level[JSON_DEPTH_MAX + 2];
+    struct level level[JSON_DEPTH_MAX + 2];
     size_t depth;
 };
 
@@ -108,39 +111,44 @@ static bool holds(const struct json_view *outer, const struct json_view *inner)
            inner->text.data + inner->text.size <= outer->text.data + outer->text.size;
 }
 
-static void walk_into(struct walk *walk, const struct json_view *view)
+static void walk_into(struct walk *walk, const struct json_view *view, size_t index)
 {
     assert(walk->depth < JSON_DEPTH_MAX + 2);
-    walk->level[walk->depth].view = view;
-    walk->level[walk->depth].child = NULL;
-    walk->level[walk->depth].index = 0;
-    walk->depth++;
+    walk->level[walk->depth++] = (struct level){.view = view, .index = index};
 }
 
-/* Go on to the next child of the innermost view that holds `view`. Each child is visited once. */
+/* Into the child that holds `view`. No child is looked at twice but the one looked at last. */
+static void walk_on(struct walk *walk, const struct json_view *view)
+{
+    struct level *level = &walk->level[walk->depth - 1];
+    if (level->child == NULL) level->child = level->view->child;
+    while (level->child != NULL && !holds(level->child, view)) {
+        level->child = level->child->next;
+        level->child_index++;
+    }
+    assert(level->child != NULL);
+    walk_into(walk, level->child, level->child_index);
+}
+
 static void walk_to(struct walk *walk, const struct json_view *view)
 {
-    while (!holds(walk->level[walk->depth - 1].view, view))
+    assert(walk->depth > 0);
+    while (!holds(walk->level[walk->depth - 1].view, view)) {
         walk->depth--;
+    }
     while (walk->level[walk->depth - 1].view != view) {
-        const size_t at = walk->depth - 1;
-        if (walk->level[at].child == NULL) walk->level[at].child = walk->level[at].view->child;
-        while (!holds(walk->level[at].child, view)) {
-            walk->level[at].child = walk->level[at].child->next;
-            walk->level[at].index++;
-            assert(walk->level[at].child != NULL);
-        }
-        walk_into(walk, walk->level[at].child);
+        walk_on(walk, view);
     }
 }
 
 static void pointer_write(struct buffer *pointer, const struct walk *walk)
 {
-    for (size_t i = 0; i + 1 < walk->depth; i++) {
-        if (walk->level[i].view->type == VIEW_OBJECT) {
-            json_pointer_add(pointer, walk->level[i].child->key);
+    for (size_t i = 1; i < walk->depth; i++) {
+        const struct level *level = &walk->level[i];
+        if (level->view->key.data != NULL) {
+            json_pointer_add(pointer, level->view->key);
         } else {
-            buffer_add_format(pointer, "/%zu", walk->level[i].index);
+            buffer_add_format(pointer, "/%zu", level->index);
         }
     }
 }
@@ -165,7 +173,7 @@ static const struct definition_problem *list_report(struct problem_list *list, s
     const size_t count = list->count + (list->left_out > 0 ? 1 : 0);
     struct definition_problem *told = arena_array(arena, count + 1, sizeof(*told));
     struct walk walk = {.depth = 0};
-    if (root != NULL) walk_into(&walk, root);
+    if (root != NULL) walk_into(&walk, root, 0);
     if (list->count > 0) qsort(list->item, list->count, sizeof(*list->item), by_place);
     for (size_t i = 0; i < list->count; i++) {
         told[i].pointer = problem_pointer(&list->item[i], &walk, arena);
@@ -197,8 +205,9 @@ void problems_report(struct problems *problems, const struct json_view *root,
 static size_t cut(struct bytes text, size_t size)
 {
     if (text.size <= size) return text.size;
-    while (size > 0 && ((unsigned char)text.data[size] & 0xC0U) == 0x80U)
+    while (size > 0 && ((unsigned char)text.data[size] & 0xC0U) == 0x80U) {
         size--;
+    }
     return size;
 }
 
@@ -208,7 +217,9 @@ struct shown shown_text(struct bytes text)
     const size_t size = cut(text, sizeof(shown.text) - sizeof("..."));
     for (size_t i = 0; i < size; i++) {
         const unsigned char byte = (unsigned char)text.data[i];
-        shown.text[i] = byte < 0x20 || byte == 0x7F ? '?' : text.data[i];
+        const bool printable = byte >= 0x20 && byte != 0x7F;
+        shown.text[i] = text.data[i];
+        if (!printable) shown.text[i] = '?';
     }
     if (size < text.size) memcpy(shown.text + size, "...", sizeof("..."));
     return shown;

@@ -15,17 +15,17 @@ static const char *const ON_TIMEOUTS[] = {"compensate", "pause", NULL};
 static const struct retry_policy ACTION_RETRY = {
     .max_attempts = 5,
     .initial_ms = 500,
-    .max_ms = 30 * 1000,
+    .max_ms = UINT64_C(30) * 1000,
     .multiplier = 2,
     .jitter = JITTER_FULL,
 };
 static const struct retry_policy COMPENSATION_RETRY = {
     .max_attempts = 0,
     .initial_ms = 1000,
-    .max_ms = 5 * 60 * 1000,
+    .max_ms = UINT64_C(5) * 60 * 1000,
     .multiplier = 2,
     .jitter = JITTER_FULL,
-    .max_elapsed_ms = 24 * 60 * 60 * 1000,
+    .max_elapsed_ms = UINT64_C(24) * 60 * 60 * 1000,
 };
 enum { STEP_TIMEOUT_MS = 30 * 1000 };
 

@@ -24,8 +24,9 @@ static bool glob_matches(struct bytes glob, struct bytes topic)
             return false;
         }
     }
-    while (g < glob.size && glob.data[g] == '*')
+    while (g < glob.size && glob.data[g] == '*') {
         g++;
+    }
     return g == glob.size;
 }
 
@@ -35,8 +36,9 @@ static struct bytes trimmed(const char *start, size_t size)
         start++;
         size--;
     }
-    while (size > 0 && start[size - 1] == ' ')
+    while (size > 0 && start[size - 1] == ' ') {
         size--;
+    }
     return (struct bytes){start, size};
 }
 

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+enum { REPORT_BYTES_MAX = 16 * 1024 * 1024 };
+
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -47,8 +49,9 @@ static void five_hundred_steps_are_taken_and_not_one_more(void **state)
     for (size_t count = DEFINITION_STEPS_MAX; count <= DEFINITION_STEPS_MAX + 1; count++) {
         struct arena arena = {0};
         struct buffer text = text_in(&arena, "");
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             add_step(&text, i, "");
+        }
         struct parsed parsed = parsed_steps(&text);
         if (count == DEFINITION_STEPS_MAX) {
             assert_valid(&parsed);
@@ -76,9 +79,10 @@ static const char *members(struct arena *arena, size_t count, const char *value)
 static const char *letters(struct arena *arena, size_t count)
 {
     struct buffer text = buffer_in(arena);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         buffer_add_text(&text, "\xC3\xA9"); /* one character */
-    return text.data;
+        return text.data;
+    }
 }
 
 static void assert_top(const char *top, const char *pointer)
@@ -142,8 +146,9 @@ static void a_text_of_a_mebibyte_is_taken_and_not_one_byte_more(void **state)
         struct buffer text = text_in(&arena, "");
         add_step(&text, 0, "");
         buffer_add_text(&text, "]}");
-        while (text.size < DEFINITION_SIZE_MAX + over)
+        while (text.size < DEFINITION_SIZE_MAX + over) {
             buffer_add_char(&text, ' ');
+        }
         struct parsed parsed = parsed_text(buffer_bytes(&text));
         if (over) {
             assert_errors(&parsed, "", NULL);
@@ -161,8 +166,9 @@ static void nesting_is_bounded(void **state)
     struct arena arena = {0};
     struct buffer text = text_in(&arena, ",\"x-deep\":");
     text.size -= strlen(",\"steps\":[");
-    for (int i = 0; i < 5000; i++)
+    for (int i = 0; i < 5000; i++) {
         buffer_add_char(&text, '[');
+    }
     struct parsed parsed = parsed_text(buffer_bytes(&text));
 
     assert_errors(&parsed, "", NULL);
@@ -180,8 +186,9 @@ static void five_hundred_steps_that_wait_for_all_before_are_quick(void **state)
     for (size_t i = 0; i < DEFINITION_STEPS_MAX; i++) {
         struct buffer edges = buffer_in(&arena);
         buffer_add_text(&edges, ",\"depends_on\":[");
-        for (size_t e = 0; e < i; e++)
+        for (size_t e = 0; e < i; e++) {
             buffer_add_format(&edges, "%s\"s%zu\"", e == 0 ? "" : ",", e);
+        }
         buffer_add_text(&edges, "]");
         add_step(&text, i, edges.data);
     }
@@ -203,8 +210,9 @@ static void one_cycle_through_five_hundred_steps_is_one_error(void **state)
     struct arena arena = {0};
     struct buffer text = text_in(&arena, "");
     add_step(&text, 0, ",\"depends_on\":[\"s499\"]");
-    for (size_t i = 1; i < DEFINITION_STEPS_MAX; i++)
+    for (size_t i = 1; i < DEFINITION_STEPS_MAX; i++) {
         add_step(&text, i, "");
+    }
     struct parsed parsed = parsed_steps(&text);
 
     assert_errors(&parsed, "/steps/0/depends_on", NULL);
@@ -265,7 +273,7 @@ static void a_mebibyte_of_anything_is_answered_quickly_and_shortly(void **state)
         struct parsed parsed = parsed_filled(&arena, head.data, TEXTS[i].piece, TEXTS[i].tail);
         const int64_t took_ms = now_ms() - start_ms;
         const size_t held = arena_held(&parsed.arena);
-        if (took_ms > 2000 || held > 16 * 1024 * 1024 ||
+        if (took_ms > 2000 || held > REPORT_BYTES_MAX ||
             (parsed.definition != NULL) != TEXTS[i].valid || parsed.report.error_count > 1001) {
             if (parsed.report.error_count < 3) print_report(&parsed);
             fail_msg("%s: %lld ms, %zu bytes of report, %zu errors", TEXTS[i].what,
@@ -282,8 +290,9 @@ static void what_is_beyond_the_report_is_counted(void **state)
     struct arena arena = {0};
     struct buffer text = text_in(&arena, ",\"redact\":[");
     text.size -= strlen(",\"steps\":[");
-    for (size_t i = 0; i < 1200; i++)
+    for (size_t i = 0; i < 1200; i++) {
         buffer_add_text(&text, i == 0 ? "1" : ",1");
+    }
     buffer_add_text(&text, "]}");
     struct parsed parsed = parsed_text(buffer_bytes(&text));
 

@@ -361,8 +361,9 @@ static void details_are_printable_and_short_whatever_was_written(void **state)
     for (size_t i = 0; i < parsed.report.error_count; i++) {
         const struct bytes detail = parsed.report.errors[i].detail;
         assert_in_range(detail.size, 1, 400);
-        for (size_t c = 0; c < detail.size; c++)
+        for (size_t c = 0; c < detail.size; c++) {
             assert_true((unsigned char)detail.data[c] >= ' ');
+        }
     }
     parsed_done(&parsed);
 }
