@@ -1,0 +1,199 @@
+#include "cli/command.h"
+
+#include "cli/nearest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Lists of options, each ended by OPTION_END. */
+#define TAKES(...)                                                                                 \
+    (const enum option[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__, OPTION_END                                                                    \
+    }
+#define CHANGES OPTION_REASON, OPTION_DRY_RUN, OPTION_YES, OPTION_IDEMPOTENCY_KEY
+
+/* clang-format off */
+const struct command COMMANDS[] = {
+    {"start", "NAME", "start a saga", 1, 1, NEEDS_SERVER,
+     TAKES(OPTION_INPUT, OPTION_LINES, OPTION_ID, OPTION_LABEL, OPTION_VERSION, OPTION_START_AT, OPTION_IF_EXISTS,
+           OPTION_WAIT, OPTION_WATCH, OPTION_IDEMPOTENCY_KEY),
+     run_start,
+     "  sagactl start order-checkout --input order.json --watch\n"
+     "  sagactl start order-checkout -i '{\"order_id\":\"o-1\"}' --label team=shop -o id\n"
+     "  sagactl start content-publish --lines updates.jsonl --wait\n"},
+    {"list", "", "list sagas, newest first", 0, 0, NEEDS_SERVER,
+     TAKES(OPTION_STATE, OPTION_DEFINITION, OPTION_VERSION, OPTION_LABEL, OPTION_ATTRIBUTE, OPTION_ATTENTION,
+           OPTION_PARENT, OPTION_CREATED_AFTER, OPTION_CREATED_BEFORE, OPTION_LIMIT, OPTION_ALL),
+     run_list,
+     "  sagactl list --attention stuck --attention retrying\n"
+     "  sagactl list --state running --created-before 1h -o id | xargs sagactl why\n"},
+    {"get", "ID...", "show a saga and its steps", 1, -1, NEEDS_SERVER, NULL, run_get, NULL},
+    {"steps", "ID", "show the steps of a saga", 1, 1, NEEDS_SERVER, NULL, run_steps, NULL},
+    {"history", "ID", "show what happened, in order", 1, 1, NEEDS_SERVER, TAKES(OPTION_LIMIT), run_history, NULL},
+    {"why", "ID...", "say what a saga waits for", 1, -1, NEEDS_SERVER, NULL, run_why, NULL},
+    {"watch", "ID", "show the steps until the end", 1, 1, NEEDS_SERVER, NULL, run_watch,
+     "On a terminal the table is redrawn in place; on a pipe each change is a line.\n"
+     "Exits with 0 when the saga succeeded, 5 when it ended otherwise, 124 at the --timeout.\n"},
+    {"wait", "ID...", "wait for the end, or for a state", 1, -1, NEEDS_SERVER, TAKES(OPTION_FOR), run_wait,
+     "Exits with 0 when all succeeded (or are in a state of --for), 5 when one ended otherwise,\n"
+     "124 at the --timeout.\n"},
+
+    {"cancel", "ID...", "stop a saga and undo what it did", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_cancel, NULL},
+    {"pause", "ID...", "hold back new commands", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_pause, NULL},
+    {"resume", "ID...", "go on after a pause", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_resume, NULL},
+    {"retry", "ID [STEP] | ID...", "try again: a stuck saga, or one step", 1, -1, NEEDS_SERVER,
+     TAKES(CHANGES, OPTION_INDEX, OPTION_INPUT), run_retry,
+     "  sagactl list --state stuck -o id | xargs sagactl retry --reason 'gateway is back'\n"
+     "  sagactl retry ID reserve[2]\n"},
+    {"terminate", "ID...", "end a saga without undoing anything", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_terminate,
+     "What was done stays done. Without a terminal --yes is required.\n"},
+    {"skip", "ID STEP", "go on without a step, or without its undo", 2, 2, NEEDS_SERVER,
+     TAKES(CHANGES, OPTION_INDEX, OPTION_RESULT), run_skip, NULL},
+    {"complete", "ID STEP", "say that a step is done, with --result", 2, 2, NEEDS_SERVER,
+     TAKES(CHANGES, OPTION_INDEX, OPTION_RESULT), run_complete, NULL},
+    {"fail", "ID STEP", "say that a step is refused, with --code", 2, 2, NEEDS_SERVER,
+     TAKES(CHANGES, OPTION_INDEX, OPTION_CODE), run_fail, NULL},
+
+    {"definitions apply", "FILE...", "register definitions", 1, -1, NEEDS_SERVER,
+     TAKES(OPTION_DRY_RUN), run_definitions_apply,
+     "The same content keeps its version, changed content makes the next one.\n"},
+    {"definitions lint", "FILE...", "check definitions without a server", 1, -1, NEEDS_NOTHING,
+     TAKES(OPTION_TOPICS_ALLOW), run_definitions_lint, NULL},
+    {"definitions list", "", "list the newest version of each", 0, 0, NEEDS_SERVER,
+     TAKES(OPTION_LIMIT, OPTION_ALL), run_definitions_list, NULL},
+    {"definitions get", "NAME [VERSION]", "show a definition", 1, 2, NEEDS_SERVER, NULL, run_definitions_get, NULL},
+
+    {"dead-letters list", "", "list replies that could not be taken", 0, 0, NEEDS_SERVER,
+     TAKES(OPTION_LIMIT, OPTION_ALL), run_dead_letters_list, NULL},
+    {"dead-letters replay", "ID...", "take them again", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_dead_letters_replay,
+     NULL},
+    {"dead-letters discard", "ID...", "put them aside for good", 1, -1, NEEDS_SERVER, TAKES(CHANGES),
+     run_dead_letters_discard, NULL},
+
+    {"config set-context", "NAME", "keep --url and --key under a name", 1, 1, NEEDS_NOTHING, NULL,
+     run_config_set_context, "  sagactl config set-context prod --url https://sagad.example --key - < key.txt\n"},
+    {"config use-context", "NAME", "use this context from now on", 1, 1, NEEDS_NOTHING, NULL, run_config_use_context,
+     NULL},
+    {"config get-contexts", "", "list the contexts", 0, 0, NEEDS_NOTHING, NULL, run_config_get_contexts, NULL},
+    {"config view", "", "show the config file, without keys", 0, 0, NEEDS_NOTHING, NULL, run_config_view, NULL},
+
+    {"demo", "", "play two business flows and 2,000 updates", 0, 0, NEEDS_SERVER, TAKES(OPTION_COUNT_OF, OPTION_SEED),
+     run_demo, "Needs the demo participants; `make demo` starts everything.\n"},
+    {"demo updates", "", "print content updates, one JSON object a line", 0, 0, NEEDS_NOTHING,
+     TAKES(OPTION_COUNT_OF, OPTION_SEED), run_demo_updates,
+     "  sagactl demo updates --count 2000 --seed 7 > updates.jsonl\n"},
+    {"completion", "bash|zsh|fish", "print a completion script", 1, 1, NEEDS_NOTHING, NULL, run_completion,
+     "  sagactl completion bash > /etc/bash_completion.d/sagactl\n"
+     "  sagactl completion zsh > \"${fpath[1]}/_sagactl\"\n"
+     "  sagactl completion fish > ~/.config/fish/completions/sagactl.fish\n"},
+    {"version", "", "versions of sagactl and of sagad", 0, 0, NEEDS_SERVER, NULL, run_version, NULL},
+    {"help", "[COMMAND]", "show this help", 0, 2, NEEDS_NOTHING, NULL, run_help, NULL},
+};
+/* clang-format on */
+
+const size_t COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0];
+
+static const struct command *find_named(const char *name)
+{
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(COMMANDS[i].name, name) == 0) return &COMMANDS[i];
+    }
+    return NULL;
+}
+
+bool command_exists(const char *name)
+{
+    return find_named(name) != NULL;
+}
+
+/* The name's first word is `word` and it has a second one. */
+static bool is_in_group(const char *name, const char *word)
+{
+    const size_t size = strlen(word);
+    return strncmp(name, word, size) == 0 && name[size] == ' ';
+}
+
+static void tell_group(const char *word)
+{
+    char all[160] = "";
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (!is_in_group(COMMANDS[i].name, word)) continue;
+        if (*all != '\0') strncat(all, ", ", sizeof all - strlen(all) - 1);
+        strncat(all, COMMANDS[i].name + strlen(word) + 1, sizeof all - strlen(all) - 1);
+    }
+    if (*all != '\0')
+        tell_error(STATUS_USAGE, "`%s` needs one word more: %s", word, all);
+    else
+        tell_error(STATUS_USAGE, "there is no command `%s`; try: sagactl help", word);
+}
+
+/* The nearest name; of a first word alone also the nearest group. */
+static void tell_unknown(const char *first, const char *both)
+{
+    struct nearest whole = {.word = both};
+    struct nearest word = {.word = first};
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        nearest_try(&whole, COMMANDS[i].name);
+        if (strchr(COMMANDS[i].name, ' ') == NULL) nearest_try(&word, COMMANDS[i].name);
+    }
+    const char *best = whole.best != NULL ? whole.best : word.best;
+    const bool alone = strcmp(first, both) == 0;
+    if (best != NULL && !(alone && is_in_group(best, first)))
+        tell_error(STATUS_USAGE, "there is no command `%s`; did you mean `%s`?",
+                   whole.best != NULL ? both : first, best);
+    else
+        tell_group(first);
+}
+
+const struct command *command_find(const struct arguments *arguments, size_t *ret_words)
+{
+    const char *first = arguments->word[0];
+    char both[64];
+    (void)snprintf(both, sizeof both, "%s%s%s", first, arguments->word_count > 1 ? " " : "",
+                   arguments->word_count > 1 ? arguments->word[1] : "");
+    const struct command *found = find_named(both);
+    *ret_words = arguments->word_count > 1 ? 2 : 1;
+    if (found != NULL) return found;
+    found = find_named(first);
+    *ret_words = 1;
+    if (found == NULL) tell_unknown(first, both);
+    return found;
+}
+
+bool command_takes(const struct command *command, enum option option)
+{
+    if (option < OPTION_EVERYWHERE) return true;
+    for (const enum option *each = command->options; each != NULL && *each != OPTION_END; each++) {
+        if (*each == option) return true;
+    }
+    return false;
+}
+
+static enum status tell_option_not_taken(const struct command *command, enum option option)
+{
+    const char *name = option_rule(option)->name;
+    struct nearest nearest = {.word = name};
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (command_takes(command, (enum option)i))
+            nearest_try(&nearest, option_rule((enum option)i)->name);
+    }
+    if (nearest.best != NULL)
+        return tell_error(STATUS_USAGE, "`%s` takes no --%s; did you mean --%s?", command->name,
+                          name, nearest.best);
+    return tell_error(STATUS_USAGE, "`%s` takes no --%s; see: sagactl help %s", command->name, name,
+                      command->name);
+}
+
+enum status command_check(const struct command *command, const struct arguments *arguments)
+{
+    for (size_t i = 0; i < arguments->given_count; i++) {
+        if (!command_takes(command, arguments->given[i].option))
+            return tell_option_not_taken(command, arguments->given[i].option);
+    }
+    const int words = (int)arguments->word_count;
+    if (words >= command->least && (command->most < 0 || words <= command->most)) return STATUS_OK;
+    return tell_error(STATUS_USAGE, "%s; usage: sagactl %s%s%s",
+                      words < command->least ? "too few arguments" : "too many arguments",
+                      command->name, *command->arguments != '\0' ? " " : "", command->arguments);
+}
