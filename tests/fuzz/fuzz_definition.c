@@ -2,12 +2,12 @@
  * tests/fuzz/fuzz_definition.c
  *   Any bytes as a definition: an answer comes, and it is consistent.
  */
+#include "tests/fuzz/fuzz.h"
+
 #include "sagas/definition/definition.h"
 
 #include <assert.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void no_hash(const void *data, size_t size, uint8_t ret_hash[DEFINITION_HASH_SIZE])
 {

@@ -471,7 +471,34 @@ static void a_definition_names_only_topics_of_the_list(void **state)
     parsed_done(&parsed);
 }
 
-/* ---- the schema ---- */
+/* ---- the examples and the schema ---- */
+
+static struct bytes file_beside(struct arena *arena, const char *path)
+{
+    struct buffer name = buffer_in(arena);
+    buffer_add(&name, __FILE__, strlen(__FILE__) - strlen("tests/unit/test_definition.c"));
+    buffer_add_text(&name, path);
+    FILE *file = fopen(name.data, "rb");
+    assert_non_null(file);
+    char text[8192];
+    const size_t size = fread(text, 1, sizeof(text), file);
+    assert_in_range(size, 1, sizeof(text) - 1);
+    assert_int_equal(fclose(file), 0);
+    return (struct bytes){arena_copy(arena, text, size), size};
+}
+
+static void the_example_is_right(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct parsed parsed =
+        parsed_text(file_beside(&arena, "sagas/definition/examples/minimal.saga.json"));
+
+    assert_int_equal(step_named(&parsed, "debit")->undo, UNDO_COMMAND);
+    assert_int_equal(step_named(&parsed, "credit")->undo, UNDO_UNDECLARED);
+    parsed_done(&parsed);
+    arena_done(&arena);
+}
 
 static void member_is_known(const char *text, const char *pointer)
 {
@@ -552,6 +579,7 @@ int main(void)
         cmocka_unit_test(a_flow_of_every_kind_is_right_but_for_the_kinds_that_do_not_run_yet),
         cmocka_unit_test(topics_follow_the_list_of_globs),
         cmocka_unit_test(a_definition_names_only_topics_of_the_list),
+        cmocka_unit_test(the_example_is_right),
         cmocka_unit_test(schema_and_parser_know_the_same_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

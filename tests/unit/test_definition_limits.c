@@ -81,8 +81,8 @@ static const char *letters(struct arena *arena, size_t count)
     struct buffer text = buffer_in(arena);
     for (size_t i = 0; i < count; i++) {
         buffer_add_text(&text, "\xC3\xA9"); /* one character */
-        return text.data;
     }
+    return text.data;
 }
 
 static void assert_top(const char *top, const char *pointer)
