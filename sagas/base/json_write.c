@@ -58,6 +58,22 @@ void json_write_int(struct buffer *buffer, int64_t value)
     buffer_add(buffer, text, (size_t)size);
 }
 
+/* What printf writes, without the plus sign and the leading zeros of its exponent. */
+static void write_tidy(struct buffer *buffer, struct bytes number)
+{
+    const char *const exponent = memchr(number.data, 'e', number.size);
+    if (exponent == NULL) {
+        buffer_add_bytes(buffer, number);
+        return;
+    }
+    const char *digits = exponent + 2; /* printf always writes a sign */
+    while (*digits == '0')
+        digits++;
+    buffer_add(buffer, number.data, (size_t)(exponent + 1 - number.data));
+    if (exponent[1] == '-') buffer_add_char(buffer, '-');
+    buffer_add_text(buffer, digits);
+}
+
 void json_write_double(struct buffer *buffer, double value)
 {
     char text[40];
@@ -73,7 +89,7 @@ void json_write_double(struct buffer *buffer, double value)
     do {
         size = snprintf(text, sizeof(text), "%.*g", digits, value);
     } while (strtod(text, NULL) != value && ++digits <= 17);
-    buffer_add(buffer, text, (size_t)size);
+    write_tidy(buffer, (struct bytes){text, (size_t)size});
 }
 
 /* Civil date of days since 1970-01-01 (proleptic Gregorian calendar, years of March to February).

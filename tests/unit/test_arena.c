@@ -1,0 +1,132 @@
+#include "sagas/base/arena.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool all_zero(const char *data, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (data[i] != 0) return false;
+    return true;
+}
+
+static void memory_is_zeroed_and_aligned_even_when_used_again(void **state)
+{
+    (void)state;
+    static const size_t SIZES[] = {1, 15, 16, 17, 1000, 3, 70000, 8};
+    struct arena arena = {0};
+
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < sizeof(SIZES) / sizeof(SIZES[0]); i++) {
+            char *const data = arena_alloc(&arena, SIZES[i]);
+            assert_int_equal((uintptr_t)data % _Alignof(max_align_t), 0);
+            assert_true(all_zero(data, SIZES[i]));
+            memset(data, 0xff, SIZES[i]);
+        }
+        arena_reset(&arena);
+        assert_int_equal(arena.used_bytes, 0);
+    }
+    arena_done(&arena);
+}
+
+static void allocations_do_not_overlap(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    char *data[500];
+
+    for (size_t i = 0; i < 500; i++)
+        memset(data[i] = arena_alloc(&arena, i), (int)(i % 251), i);
+
+    for (size_t i = 0; i < 500; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_int_equal((unsigned char)data[i][j], i % 251);
+    arena_done(&arena);
+}
+
+static void a_small_arena_holds_little(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    assert_int_equal(arena_held(&arena), 0);
+
+    (void)arena_alloc(&arena, 500);
+    assert_int_equal(arena_held(&arena), 1024);
+
+    (void)arena_alloc(&arena, 1000);
+    assert_int_equal(arena_held(&arena), 3 * 1024);
+    arena_done(&arena);
+}
+
+static void what_is_handed_out_is_most_of_what_is_held(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+
+    for (int i = 0; i < 100000; i++)
+        (void)arena_alloc(&arena, 80);
+
+    assert_int_equal(arena.used_bytes, 8000000);
+    assert_in_range(arena_held(&arena), 8000000, 8200000);
+    arena_done(&arena);
+}
+
+static void reset_keeps_at_most_one_ordinary_chunk(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    for (int i = 0; i < 10000; i++)
+        (void)arena_alloc(&arena, 80);
+    (void)arena_alloc(&arena, 10 * 1024 * 1024);
+
+    arena_reset(&arena);
+
+    assert_in_range(arena_held(&arena), 1024, 64 * 1024);
+    arena_done(&arena);
+    assert_int_equal(arena_held(&arena), 0);
+}
+
+static void only_the_newest_allocation_can_be_extended(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    char *const older = arena_alloc(&arena, 32);
+    char *const newest = arena_alloc(&arena, 32);
+    memset(newest, 1, 32);
+
+    assert_false(arena_extend(&arena, older, 32, 64));
+    assert_true(arena_extend(&arena, newest, 32, 64));
+    assert_true(newest[31] == 1 && all_zero(newest + 32, 32));
+    assert_false(arena_extend(&arena, newest, 64, 100000));
+    assert_true((char *)arena_alloc(&arena, 1) >= newest + 64);
+    arena_done(&arena);
+}
+
+static void a_copy_ends_with_nul(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+
+    assert_memory_equal(arena_copy(&arena, "a\0b", 3), "a\0b", 4);
+    assert_string_equal(arena_copy(&arena, NULL, 0), "");
+    arena_done(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory_is_zeroed_and_aligned_even_when_used_again),
+        cmocka_unit_test(allocations_do_not_overlap),
+        cmocka_unit_test(a_small_arena_holds_little),
+        cmocka_unit_test(what_is_handed_out_is_most_of_what_is_held),
+        cmocka_unit_test(reset_keeps_at_most_one_ordinary_chunk),
+        cmocka_unit_test(only_the_newest_allocation_can_be_extended),
+        cmocka_unit_test(a_copy_ends_with_nul),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
