@@ -6,8 +6,8 @@
 Sagas of both demo flows come in through REST with an Idempotency-Key, sent again until they are accepted.
 At seeded moments sagad is killed with -9 and started again, and PostgreSQL is shut down in immediate
 mode. At the end every accepted saga must have its right end, each effect must be in the participants'
-ledger exactly once, and what was undone must be there undone exactly once. Real Kafka with KAFKA_LIB
-(a folder of jars) or KAFKA_BROKERS, else the embedded broker in a process of its own.
+ledger exactly once, and what was undone must be there undone exactly once. Real Kafka where
+KAFKA_LIB names a folder of its jars, else the embedded broker in a process of its own.
 """
 import argparse
 import json
@@ -55,7 +55,7 @@ class Clients:
 
     def __init__(self, daemon, work):
         self.daemon, self.work = daemon, work
-        self.allowed, self.next, self.counts = 0, 0, Counter()
+        self.allowed, self.next, self.counts, self.refused = 0, 0, Counter(), []
         self.lock = threading.Condition()
         self.threads = [threading.Thread(target=self._serve, daemon=True) for _ in range(CLIENTS)]
         for thread in self.threads:
@@ -91,7 +91,8 @@ class Clients:
             return self._count("submits without an answer")
         if status not in (200, 201):
             if status not in (409, 429, 503):
-                sys.exit(f"submit: {status} {body!r}")
+                self.refused.append(f"{flow.input} was refused: {status} {body!r}")
+                return True
             return self._count(f"submits answered {status}")
         if headers.get("Idempotent-Replayed"):
             self._count("submits replayed")
@@ -115,7 +116,9 @@ def break_things(daemon, postgres, clients, plan, chance):
             daemon.kill()
             counts["sagad killed"] += 1
             time.sleep(chance.uniform(0, 0.5))
-            daemon.start(wait=0 if chance.random() < 0.3 else 30)  # now and then it dies while it starts
+            # Now and then it is killed again while it starts.
+            in_a_hurry = plan[number + 1:number + 2] == ["kill"] and chance.random() < 0.3
+            daemon.start(wait=0 if in_a_hurry else 30)
         else:
             postgres.crash()
             counts["PostgreSQL crashed"] += 1
@@ -168,7 +171,7 @@ def play(options, seed, postgres, broker):
             participants.must_live()
             ended = flows.wait_for_ends(daemon, work, CONVERGE_S)
             counts.update(clients.counts)
-            wrong = judge(daemon, postgres, work)
+            wrong = clients.refused + judge(daemon, postgres, work)
             if not ended or wrong:
                 wrong += [f"sagad's log ends:\n{daemon.tail()}"]
             ends = Counter(flow.state for flow in work)

@@ -208,20 +208,22 @@ def sql(url, text, **variables):
 class Kafka(Process):
     """One combined KRaft node from a folder of jars (KAFKA_LIB)."""
 
-    def __init__(self, lib=None):
+    def __init__(self, lib=None, more=None):
         super().__init__("kafka")
         self.lib = Path(lib or os.environ["KAFKA_LIB"])
         self.port, control = free_port(), free_port()
         self.brokers = f"127.0.0.1:{self.port}"
         self.properties = self.home / "server.properties"
-        self.properties.write_text("\n".join([
-            "process.roles=broker,controller", "node.id=1", f"controller.quorum.voters=1@127.0.0.1:{control}",
-            f"listeners=PLAINTEXT://{self.brokers},CONTROLLER://127.0.0.1:{control}",
-            f"advertised.listeners=PLAINTEXT://{self.brokers}", "controller.listener.names=CONTROLLER",
-            f"log.dirs={self.home}/data", "offsets.topic.replication.factor=1",
-            "offsets.topic.num.partitions=4", "transaction.state.log.replication.factor=1",
-            "transaction.state.log.min.isr=1", "group.initial.rebalance.delay.ms=0",
-            "auto.create.topics.enable=false", ""]))
+        settings = {
+            "process.roles": "broker,controller", "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{control}",
+            "listeners": f"PLAINTEXT://{self.brokers},CONTROLLER://127.0.0.1:{control}",
+            "advertised.listeners": f"PLAINTEXT://{self.brokers}", "controller.listener.names": "CONTROLLER",
+            "log.dirs": f"{self.home}/data", "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4", "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1", "group.initial.rebalance.delay.ms": "0",
+            "auto.create.topics.enable": "false", **(more or {})}
+        self.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
         self._tool("kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c", self.properties)
         self.start()
 
