@@ -124,7 +124,7 @@ class Here:
     def text(self, word, service):
         """A word of a command line or an environment, as it is here."""
         word = word.replace("$$", "$").replace("postgres:5432", f"127.0.0.1:{self.postgres.port}")
-        word = word.replace("kafka:9092", self.broker.brokers).replace("/keys", str(self.keys))
+        word = re.sub(r"(?<![\w/])/keys\b", str(self.keys), word.replace("kafka:9092", self.broker.brokers))
         word = word.replace("/definitions", str(flows.DEMO))
         word = re.sub(r"/usr/local/bin/([\w-]+)", lambda found: str(program(found[1])), word)
         word = re.sub(r"0\.0\.0\.0:(\d+)", lambda found: f"127.0.0.1:{self.port(service, found[1])}", word)
