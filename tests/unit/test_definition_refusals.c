@@ -291,6 +291,7 @@ static void an_unknown_name_is_answered_with_the_nearest_known_one(void **state)
         const char *meant;
     } MISTAKES[] = {
         {{.two = "\"wehn\":1"},                     "did you mean `when`?"                      },
+        {{.two = "\"di\":1"},                       "did you mean `id`?"                        },
         {{.two = "\"dependsOn\":[]"},               "did you mean `depends_on`?"                },
         {{.top = "\"attribute\":{}"},               "did you mean `attributes`?"                },
         {{.sends = "\"retries\":{}"},               "did you mean `retry`?"                     },
