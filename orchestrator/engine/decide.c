@@ -223,7 +223,8 @@ void batch_add_dead_letter(struct batch *batch, const struct work *work, const c
         .topic = record->topic,
         .partition = record->partition,
         .offset = record->offset,
-        .at_ms = batch->now_ms,
+        .at_ms =
+            record->at_ms > 0 ? record->at_ms : batch->now_ms, /* the same when it comes again */
         .reason = reason,
         .key = record->key,
         .headers = reply_headers_json(record, &batch->worker->arena),
