@@ -36,9 +36,9 @@ static void find_pivot(struct draft *draft)
 static void check_pivot_itself(struct draft *draft, size_t i)
 {
     if (draft->steps[i].undo == UNDO_COMMAND) {
-        problems_error(&draft->problems, draft->step_drafts[i].compensation,
-                       "the pivot is never undone: once it succeeded there is no way back; leave "
-                       "`compensation` out");
+        problems_warning(&draft->problems, draft->step_drafts[i].compensation,
+                         "the pivot is never undone: this is kept and never sent; leave "
+                         "`compensation` out");
     }
     if (draft->steps[i].on_failure == ON_FAILURE_IGNORE) {
         problems_error(&draft->problems, draft->step_drafts[i].on_failure,

@@ -387,6 +387,17 @@ static void the_horizon_counts_attempts_and_waits_to_the_millisecond(void **stat
 
 /* ---- not run yet ---- */
 
+static void an_undo_of_the_pivot_is_warned_of(void **state)
+{
+    (void)state;
+    struct parsed parsed =
+        parsed_format(STEPS("{\"id\":\"a\",\"pivot\":true,\"action\":{\"topic\":\"t\"}," UNDO "}"));
+
+    assert_valid(&parsed);
+    assert_warnings(&parsed, "/steps/0/compensation", NULL);
+    parsed_done(&parsed);
+}
+
 static void members_that_are_kept_but_not_enforced_are_warned_of(void **state)
 {
     (void)state;
@@ -575,6 +586,7 @@ int main(void)
         cmocka_unit_test(undo_may_be_left_out_where_nothing_else_can_turn_the_saga),
         cmocka_unit_test(a_foreach_without_undo_is_warned_of_its_own_items),
         cmocka_unit_test(the_horizon_counts_attempts_and_waits_to_the_millisecond),
+        cmocka_unit_test(an_undo_of_the_pivot_is_warned_of),
         cmocka_unit_test(members_that_are_kept_but_not_enforced_are_warned_of),
         cmocka_unit_test(a_flow_of_every_kind_is_right_but_for_the_kinds_that_do_not_run_yet),
         cmocka_unit_test(topics_follow_the_list_of_globs),
