@@ -44,8 +44,9 @@ static bool become(const struct child_user *user)
 
 static void default_signals(void)
 {
-    for (int number = 1; number < NSIG; number++)
+    for (int number = 1; number < NSIG; number++) {
         (void)signal(number, SIG_DFL);
+    }
     sigset_t none;
     sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
@@ -78,9 +79,11 @@ _Noreturn static void exec_program(const struct child_options *options)
     if (options->directory != NULL && chdir(options->directory) != 0) _exit(COULD_NOT_RUN);
 
     /* execve writes to neither; its types are older than const. */
-    char *const *argv = (char *const *)(uintptr_t)options->argv;
-    char *const *environment = (char *const *)(uintptr_t)options->environment;
-    (void)execve(options->argv[0], argv, environment != NULL ? environment : environ);
+    union {
+        const char *const *ours;
+        char *const *its;
+    } argv = {.ours = options->argv}, environment = {.ours = options->environment};
+    (void)execve(options->argv[0], argv.its, environment.its != NULL ? environment.its : environ);
     _exit(COULD_NOT_RUN);
 }
 
@@ -224,8 +227,9 @@ bool child_start(const struct child_options *options, struct child **ret_child, 
     static_assert(sizeof(pid_t) == sizeof(int), "the socket carries words of one size");
 
     int ends[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         return err_set(err, ERR_UNAVAILABLE, "no socket for a child process: %s", strerror(errno));
+    }
     const pid_t watcher = fork();
     if (watcher == 0) watcher_main(options, ends[1]);
     (void)close(ends[1]);

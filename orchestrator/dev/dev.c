@@ -64,8 +64,9 @@ static bool usual_directory(char ret_directory[PATH_SIZE], struct err *err)
         (void)snprintf(ret_directory, PATH_SIZE, "%s/sagad/dev", state);
         return true;
     }
-    if (home == NULL || home[0] != '/')
+    if (home == NULL || home[0] != '/') {
         return err_set(err, ERR_INVALID, "no home directory: give --directory or --temporary");
+    }
     (void)snprintf(ret_directory, PATH_SIZE, "%s/.local/state/sagad/dev", home);
     return true;
 }
@@ -146,9 +147,10 @@ static bool start_participants(struct dev *dev, struct err *err)
     if (dev->options->no_participants) return true;
     char program[PATH_SIZE + 32];
     (void)snprintf(program, sizeof program, "%s/saga-demo-participants", dev->programs);
-    if (access(program, X_OK) != 0)
+    if (access(program, X_OK) != 0) {
         return err_set(err, ERR_INVALID, "there is no %.180s: build it, or say --no-participants",
                        program);
+    }
     const char *const argv[] = {
         program, "--brokers", dev->place.brokers, "--database", dev->place.database_url, NULL};
     const struct child_options options = {
@@ -218,10 +220,11 @@ static void say_in_words(const struct dev *dev, const char *address)
 static void say_ready(const struct dev *dev)
 {
     const char *address = dev->daemon->address(dev->daemon->context);
-    if (dev->options->json)
+    if (dev->options->json) {
         say_in_json(dev, address, dev->daemon->admin_address(dev->daemon->context));
-    else if (dev->options->run == NULL)
+    } else if (dev->options->run == NULL) {
         say_in_words(dev, address);
+    }
     (void)fflush(stdout);
 }
 
@@ -236,15 +239,17 @@ static void name_places(const struct dev *dev, struct arena *arena, struct bytes
     const char *address = dev->daemon->address(dev->daemon->context);
     const char *path = getenv("PATH");
     struct buffer text[PLACES];
-    for (size_t i = 0; i < PLACES; i++)
+    for (size_t i = 0; i < PLACES; i++) {
         text[i] = buffer_in(arena);
+    }
     buffer_add_format(&text[0], "SAGACTL_URL=http://%s", address);
     buffer_add_format(&text[1], "SAGAD_URL=http://%s", address);
     buffer_add_format(&text[2], "KAFKA_BROKERS=%s", dev->place.brokers);
     buffer_add_format(&text[3], "DATABASE_URL=%s", dev->place.database_url);
     buffer_add_format(&text[4], "PATH=%s:%s", dev->programs, path != NULL ? path : "/usr/bin:/bin");
-    for (size_t i = 0; i < PLACES; i++)
+    for (size_t i = 0; i < PLACES; i++) {
         ret_places[i] = buffer_bytes(&text[i]);
+    }
 }
 
 static bool names_a_place(const char *variable, const struct bytes places[PLACES])
@@ -259,12 +264,14 @@ static bool names_a_place(const char *variable, const struct bytes places[PLACES
 static const char *const *environment_with(const struct bytes places[PLACES], struct arena *arena)
 {
     size_t count = 0;
-    while (environ[count] != NULL)
+    while (environ[count] != NULL) {
         count++;
+    }
     const char **environment = arena_array(arena, count + PLACES + 1, sizeof *environment);
     size_t used = 0;
-    for (size_t i = 0; i < PLACES; i++)
+    for (size_t i = 0; i < PLACES; i++) {
         environment[used++] = places[i].data;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!names_a_place(environ[i], places)) environment[used++] = environ[i];
     }

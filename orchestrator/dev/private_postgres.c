@@ -134,10 +134,11 @@ static bool find_user(struct private_postgres *postgres, struct err *err)
     postgres->switch_user = geteuid() == 0;
     if (!postgres->switch_user) return true;
     const struct passwd *entry = getpwnam("postgres");
-    if (entry == NULL)
+    if (entry == NULL) {
         return err_set(err, ERR_INVALID,
                        "PostgreSQL does not run as root and there is no user postgres: apt-get "
                        "install postgresql, or run as another user");
+    }
     struct child_user *user = &postgres->user;
     *user = (struct child_user){.uid = entry->pw_uid, .gid = entry->pw_gid};
     user->group_count = (int)(sizeof user->groups / sizeof user->groups[0]);
@@ -161,27 +162,40 @@ static bool make_parents(char *path)
     return mkdir(path, 0700) == 0 || errno == EEXIST;
 }
 
+static bool make_temporary(char path[PATH_MAX_HERE], struct err *err)
+{
+    const char *base = getenv("TMPDIR");
+    if (base == NULL || *base != '/') base = "/tmp";
+    if (!path_set(path, err, base, "/sagad-pg-XXXXXX")) return false;
+    if (mkdtemp(path) != NULL) return true;
+    return err_set(err, ERR_UNAVAILABLE, "cannot make %.150s: %s", path, strerror(errno));
+}
+
+static bool make_kept(char path[PATH_MAX_HERE], const char *directory, struct err *err)
+{
+    char here[PATH_MAX_HERE] = "";
+    const bool relative = directory[0] != '/';
+    if (relative && getcwd(here, sizeof here) == NULL)
+        return err_set(err, ERR_INVALID, "no working directory: %s", strerror(errno));
+    const int length =
+        snprintf(path, PATH_MAX_HERE, "%s%s%s", here, relative ? "/" : "", directory);
+    if (length >= PATH_MAX_HERE) return err_set(err, ERR_INVALID, "path too long: %.100s", path);
+    if (make_parents(path)) return true;
+    return err_set(err, ERR_INVALID, "cannot make %.150s: %s", path, strerror(errno));
+}
+
 static bool make_directory(struct private_postgres *postgres, const char *directory,
                            struct err *err)
 {
-    postgres->temporary = directory == NULL;
     char *path = postgres->directory;
-    if (postgres->temporary) {
-        const char *base = getenv("TMPDIR");
-        if (!path_set(path, err, base != NULL && *base == '/' ? base : "/tmp", "/sagad-pg-XXXXXX"))
-            return false;
-        if (mkdtemp(path) == NULL)
-            return err_set(err, ERR_UNAVAILABLE, "cannot make %.150s: %s", path, strerror(errno));
-    } else {
-        char here[PATH_MAX_HERE] = "";
-        if (directory[0] != '/' && getcwd(here, sizeof here - 1) != NULL) strcat(here, "/");
-        if (!path_set(path, err, here, directory)) return false;
-        if (!make_parents(path))
-            return err_set(err, ERR_INVALID, "cannot make %.150s: %s", path, strerror(errno));
+    postgres->temporary = directory == NULL;
+    if (postgres->temporary ? !make_temporary(path, err) : !make_kept(path, directory, err)) {
+        return false;
     }
-    if (postgres->switch_user && chown(path, postgres->user.uid, postgres->user.gid) != 0)
+    if (postgres->switch_user && chown(path, postgres->user.uid, postgres->user.gid) != 0) {
         return err_set(err, ERR_INVALID, "cannot give %.150s to user postgres: %s", path,
                        strerror(errno));
+    }
     return path_set(postgres->data, err, path, "/data") &&
            path_set(postgres->log, err, path, "/postgres.log");
 }
@@ -213,7 +227,7 @@ static bool lock_directory(struct private_postgres *postgres, struct err *err)
         char pid[16] = "";
         (void)!pread(postgres->owner_lock, pid, sizeof pid - 1, 0);
         return err_set(err, ERR_INVALID, "%.150s is in use by process %d", postgres->directory,
-                       atoi(pid));
+                       (int)strtol(pid, NULL, 10));
     }
     (void)!ftruncate(postgres->owner_lock, 0);
     char pid[16];
@@ -261,8 +275,9 @@ static bool make_cluster(struct private_postgres *postgres, struct err *err)
                                           .directory = postgres->directory,
                                           .log = postgres->log,
                                           .user = postgres->switch_user ? &postgres->user : NULL};
-    if (child_run(&options) != 0)
+    if (child_run(&options) != 0) {
         return err_set(err, ERR_UNAVAILABLE, "initdb failed; see %.150s", postgres->log);
+    }
     if (!path_set(conf, err, half, "/postgresql.conf")) return false;
     if (!write_text(conf, O_APPEND, "\ninclude = 'sagad.conf'\n", "", err)) return false;
     if (rename(half, postgres->data) == 0) return true;
@@ -316,12 +331,14 @@ static bool wait_until_ready(struct private_postgres *postgres, struct err *err)
 {
     const int64_t deadline_ms = clock_monotonic_ms() + READY_WITHIN_MS;
     while (!is_ready(postgres)) {
-        if (child_wait(postgres->process, LOOK_EVERY_MS) != CHILD_RUNNING)
+        if (child_wait(postgres->process, LOOK_EVERY_MS) != CHILD_RUNNING) {
             return err_set(err, ERR_UNAVAILABLE, "PostgreSQL ended at its start; see %.150s",
                            postgres->log);
-        if (clock_monotonic_ms() > deadline_ms)
+        }
+        if (clock_monotonic_ms() > deadline_ms) {
             return err_set(err, ERR_UNAVAILABLE, "PostgreSQL is not ready after %d s; see %.150s",
                            READY_WITHIN_MS / 1000, postgres->log);
+        }
     }
     return true;
 }
@@ -408,8 +425,9 @@ void private_postgres_stop(struct private_postgres *postgres)
 {
     if (postgres == NULL) return;
     (void)child_stop(postgres->process);
-    if (postgres->temporary && postgres->directory[0] == '/')
+    if (postgres->temporary && postgres->directory[0] == '/') {
         child_remove_tree(postgres->directory);
+    }
     if (postgres->owner_lock >= 0) (void)close(postgres->owner_lock);
     if (postgres->server_lock >= 0) (void)close(postgres->server_lock);
     free(postgres->settings);

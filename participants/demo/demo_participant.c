@@ -37,8 +37,9 @@ static struct participant_reply handle(const struct participant_command *command
     struct worker *worker = context;
     struct participant_command copy = *command;
     struct participant_reply reply = {.outcome = PARTICIPANT_LATER};
-    if (!barrier_handle(worker->barrier, &copy, service_handle, NULL, &reply))
+    if (!barrier_handle(worker->barrier, &copy, service_handle, NULL, &reply)) {
         return participant_say(PARTICIPANT_LATER);
+    }
     if (!service_loses_answer(command)) return reply;
     free(reply.value);
     return participant_say(PARTICIPANT_LATER);
@@ -60,8 +61,9 @@ static void *work(void *context)
         .context = worker,
         .stop = options->stop};
     worker->barrier = barrier_open(worker->pool->database);
-    if (worker->barrier == NULL || participant_run(&participant) != 0)
+    if (worker->barrier == NULL || participant_run(&participant) != 0) {
         atomic_store(&worker->pool->failed, 1);
+    }
     barrier_close(worker->barrier);
     return NULL;
 }
@@ -106,11 +108,12 @@ static bool add_schema(const char *database, const char *schema, char ret_url[UR
 {
     const bool is_uri = strstr(database, "://") != NULL;
     int length = 0;
-    if (!is_uri)
+    if (!is_uri) {
         length = snprintf(ret_url, URL_MAX, "%s options='-c search_path=%s'", database, schema);
-    else
+    } else {
         length = snprintf(ret_url, URL_MAX, "%s%soptions=-c%%20search_path%%3D%s", database,
                           strchr(database, '?') == NULL ? "?" : "&", schema);
+    }
     return length > 0 && length < URL_MAX;
 }
 
@@ -130,7 +133,8 @@ int demo_run(const struct demo_options *options)
         workers[count] = (struct worker){.pool = &pool};
         if (pthread_create(&workers[count].thread, NULL, work, &workers[count]) != 0) abort();
     }
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
         (void)pthread_join(workers[i].thread, NULL);
+    }
     return atomic_load(&pool.failed);
 }

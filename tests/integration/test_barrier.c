@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-enum { RACERS = 40, ROUNDS = 50 };
+enum { RACERS = 40, ROUNDS = 50, FILE_SIZE = 65536 };
 
 enum verdict { RUN, REPLAY, SKIP, REFUSE, VERDICT_COUNT };
 
@@ -90,8 +90,9 @@ static void deliver(struct racer *racer)
     PGresult *result = ask(racer->connection, "select verdict, reply from saga_begin($1, $2)",
                            racer->key, racer->op, NULL);
     racer->verdict = RUN;
-    while (strcmp(VERDICTS[racer->verdict], PQgetvalue(result, 0, 0)) != 0)
+    while (strcmp(VERDICTS[racer->verdict], PQgetvalue(result, 0, 0)) != 0) {
         racer->verdict++;
+    }
     (void)snprintf(racer->reply, sizeof racer->reply, "%s", PQgetvalue(result, 0, 1));
     PQclear(result);
     if (racer->verdict == RUN) take_effect(racer);
@@ -113,8 +114,9 @@ static void everybody_races(const char *key)
         (void)snprintf(world.racers[i].key, sizeof world.racers[i].key, "%s", key);
         assert_int_equal(pthread_create(&threads[i], NULL, race, &world.racers[i]), 0);
     }
-    for (int i = 0; i < RACERS; i++)
+    for (int i = 0; i < RACERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
 }
 
 /* Every racer delivers `op`, and succeeds when told to run. */
@@ -129,19 +131,22 @@ static void given_racers(const char *op)
 static int told(enum verdict verdict, const char *op)
 {
     int number = 0;
-    for (int i = 0; i < RACERS; i++)
+    for (int i = 0; i < RACERS; i++) {
         number += world.racers[i].verdict == verdict && strcmp(world.racers[i].op, op) == 0;
+    }
     return number;
 }
 
 static void assert_all_have_the_reply_of_the_one_who_ran(void)
 {
     const char *reply = NULL;
-    for (int i = 0; i < RACERS; i++)
+    for (int i = 0; i < RACERS; i++) {
         if (world.racers[i].verdict == RUN && !world.racers[i].fails) reply = world.racers[i].reply;
+    }
     assert_non_null(reply);
-    for (int i = 0; i < RACERS; i++)
+    for (int i = 0; i < RACERS; i++) {
         if (world.racers[i].verdict == REPLAY) assert_string_equal(world.racers[i].reply, reply);
+    }
 }
 
 static void forty_racing_actions_take_effect_once(void **state)
@@ -169,8 +174,9 @@ static void when_the_one_who_runs_rolls_back_another_runs(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         char key[64];
         (void)snprintf(key, sizeof key, "rollback/%d", round);
-        for (int i = 0; i < RACERS; i++)
+        for (int i = 0; i < RACERS; i++) {
             world.racers[i].fails = (i + round) % 4 != 0;
+        }
 
         everybody_races(key);
 
@@ -315,8 +321,8 @@ static char *read_file(const char *path)
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) return NULL;
-    char *text = calloc(1, 64 * 1024);
-    if (text != NULL && fread(text, 1, 64 * 1024 - 1, file) == 0) text[0] = '\0';
+    char *text = calloc(1, FILE_SIZE);
+    if (text != NULL && fread(text, 1, FILE_SIZE - 1, file) == 0) text[0] = '\0';
     (void)fclose(file);
     return text;
 }
@@ -355,8 +361,9 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    for (int i = 0; i < RACERS; i++)
+    for (int i = 0; i < RACERS; i++) {
         PQfinish(world.racers[i].connection);
+    }
     (void)pthread_barrier_destroy(&start_line);
     private_postgres_stop(world.postgres);
     return 0;

@@ -102,8 +102,9 @@ static void a_kept_directory_is_used_again_with_new_settings(void **state)
 
     struct private_postgres *second = NULL;
     struct err err = {0};
-    if (!private_postgres_start(directory, "work_mem = '7MB'\n", &second, &err))
+    if (!private_postgres_start(directory, "work_mem = '7MB'\n", &second, &err)) {
         fail_msg("%s", err.text);
+    }
 
     ask(private_postgres_url(second), "select n from kept", value);
     assert_string_equal(value, "7");
@@ -155,8 +156,9 @@ static void servers_end_when_their_owner_is_killed(void **state)
         (void)fprintf(out, "%s %s %s %s\n", private_postgres_url(a), a_data,
                       private_postgres_url(b), b_data);
         (void)fflush(out);
-        for (;;)
+        for (;;) {
             (void)pause();
+        }
     }
     (void)close(words[1]);
     FILE *in = fdopen(words[0], "r");

@@ -26,8 +26,9 @@ int main(int argc, char **argv)
     struct embedded_broker *broker = NULL;
     struct err err = {0};
     bool ready = embedded_start(&broker, &err);
-    for (int i = 1; ready && i < argc; i++)
+    for (int i = 1; ready && i < argc; i++) {
         ready = embedded_topic(broker, argv[i], PARTITIONS, &err);
+    }
     if (!ready) {
         (void)fprintf(stderr, "saga-embedded-broker: %s\n", err.text);
         embedded_stop(broker);
