@@ -47,8 +47,9 @@ static void add_chunk(struct arena *arena, size_t needed)
 void *arena_alloc(struct arena *arena, size_t size)
 {
     const size_t rounded = round_up(size);
-    if (arena->chunk == NULL || arena->chunk->capacity - arena->chunk->used < rounded)
+    if (arena->chunk == NULL || arena->chunk->capacity - arena->chunk->used < rounded) {
         add_chunk(arena, rounded);
+    }
     char *const data = arena->chunk->data + arena->chunk->used;
     arena->chunk->used += rounded;
     arena->used_bytes += rounded;
@@ -61,8 +62,9 @@ bool arena_extend(struct arena *arena, const void *newest, size_t old_size, size
     struct arena_chunk *const chunk = arena->chunk;
     const size_t old_rounded = round_up(old_size);
     const size_t more = round_up(new_size) - old_rounded;
-    if (chunk == NULL || (const char *)newest + old_rounded != chunk->data + chunk->used)
+    if (chunk == NULL || (const char *)newest + old_rounded != chunk->data + chunk->used) {
         return false;
+    }
     if (chunk->capacity - chunk->used < more) return false;
     memset(chunk->data + chunk->used, 0, more);
     chunk->used += more;
@@ -89,10 +91,11 @@ void arena_reset(struct arena *arena)
     struct arena_chunk *kept = NULL;
     for (struct arena_chunk *chunk = arena->chunk, *older = NULL; chunk != NULL; chunk = older) {
         older = chunk->older;
-        if (kept == NULL && chunk->capacity <= CHUNK_SIZE_MAX)
+        if (kept == NULL && chunk->capacity <= CHUNK_SIZE_MAX) {
             kept = chunk;
-        else
+        } else {
             free(chunk);
+        }
     }
     if (kept != NULL) {
         kept->older = NULL;
@@ -113,7 +116,8 @@ void arena_done(struct arena *arena)
 size_t arena_held(const struct arena *arena)
 {
     size_t held = 0;
-    for (const struct arena_chunk *chunk = arena->chunk; chunk != NULL; chunk = chunk->older)
+    for (const struct arena_chunk *chunk = arena->chunk; chunk != NULL; chunk = chunk->older) {
         held += chunk->capacity + sizeof(*chunk);
+    }
     return held;
 }

@@ -55,7 +55,7 @@ static void reserve(struct buffer *buffer, size_t more)
     if (buffer->data == NULL ||
         !arena_extend(buffer->arena, buffer->data, buffer->capacity, capacity)) {
         char *const data = arena_alloc(buffer->arena, capacity);
-        if (buffer->size > 0) memcpy(data, buffer->data, buffer->size);
+        if (buffer->data != NULL) memcpy(data, buffer->data, buffer->size);
         buffer->data = data;
     }
     buffer->capacity = capacity;
@@ -96,7 +96,7 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...)
 
     reserve(buffer, (size_t)size);
     va_start(arguments, format);
-    vsnprintf(buffer->data + buffer->size, (size_t)size + 1, format, arguments);
+    (void)vsnprintf(buffer->data + buffer->size, (size_t)size + 1, format, arguments);
     va_end(arguments);
     buffer->size += (size_t)size;
 }

@@ -34,8 +34,9 @@ static bool read_number(struct reader *reader, uint64_t *ret_number)
 static bool take(struct reader *reader, const char *word)
 {
     const size_t size = strlen(word);
-    if ((size_t)(reader->end - reader->at) < size || memcmp(reader->at, word, size) != 0)
+    if ((size_t)(reader->end - reader->at) < size || memcmp(reader->at, word, size) != 0) {
         return false;
+    }
     reader->at += size;
     return true;
 }
@@ -105,8 +106,9 @@ static bool read_iso_time(struct reader *reader, uint64_t *ret_ms)
     do {
         uint64_t number = 0;
         if (!read_number(reader, &number)) return false;
-        while (next < 2 && !take(reader, UNITS[next].word))
+        while (next < 2 && !take(reader, UNITS[next].word)) {
             next++;
+        }
         if (next == 2) return read_iso_seconds(reader, number, ret_ms);
         if (!add_part(ret_ms, number, UNITS[next].unit_ms)) return false;
         next++;

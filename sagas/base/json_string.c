@@ -23,11 +23,13 @@ static bool all_plain(const char *at)
 
 static const char *skip_plain(const char *at, const char *end)
 {
-    while (end - at >= 8 && all_plain(at))
+    while (end - at >= 8 && all_plain(at)) {
         at += 8;
+    }
     while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20 &&
-           (unsigned char)*at < 0x80)
+           (unsigned char)*at < 0x80) {
         at++;
+    }
     return at;
 }
 
@@ -37,12 +39,13 @@ static bool read_hex4(const char *at, const char *end, uint32_t *ret_unit)
     uint32_t unit = 0;
     for (int i = 0; i < 4; i++) {
         const char c = at[i];
-        if (c >= '0' && c <= '9')
+        if (c >= '0' && c <= '9') {
             unit = unit * 16 + (uint32_t)(c - '0');
-        else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f')
+        } else if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') {
             unit = unit * 16 + (uint32_t)((c | 0x20) - 'a' + 10);
-        else
+        } else {
             return false;
+        }
     }
     *ret_unit = unit;
     return true;

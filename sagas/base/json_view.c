@@ -34,8 +34,9 @@ static bool fail(struct reader *reader, const char *what)
 static void skip_space(struct reader *reader)
 {
     while (reader->at < reader->end && (*reader->at == ' ' || *reader->at == '\n' ||
-                                        *reader->at == '\r' || *reader->at == '\t'))
+                                        *reader->at == '\r' || *reader->at == '\t')) {
         reader->at++;
+    }
 }
 
 /* ---- duplicate members ---- */
@@ -48,8 +49,9 @@ struct member_name {
 static uint64_t hash_of(struct bytes name)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < name.size; i++)
+    for (size_t i = 0; i < name.size; i++) {
         hash = (hash ^ (unsigned char)name.data[i]) * UINT64_C(0x100000001b3);
+    }
     return hash;
 }
 
@@ -67,19 +69,23 @@ static const struct json_view *duplicate_of_many(const struct json_view *object,
 {
     struct member_name *const names = arena_array(arena, object->count, sizeof(*names));
     size_t count = 0;
-    for (const struct json_view *member = object->child; member != NULL; member = member->next)
+    for (const struct json_view *member = object->child; member != NULL; member = member->next) {
         names[count++] = (struct member_name){hash_of(member->key), member};
+    }
     qsort(names, count, sizeof(*names), compare_names);
-    for (size_t i = 1; i < count; i++)
+    for (size_t i = 1; i < count; i++) {
         if (compare_names(&names[i - 1], &names[i]) == 0) return names[i].member;
+    }
     return NULL;
 }
 
 static const struct json_view *duplicate_of_few(const struct json_view *object)
 {
-    for (const struct json_view *member = object->child; member != NULL; member = member->next)
-        for (const struct json_view *other = object->child; other != member; other = other->next)
+    for (const struct json_view *member = object->child; member != NULL; member = member->next) {
+        for (const struct json_view *other = object->child; other != member; other = other->next) {
             if (bytes_equal(member->key, other->key)) return member;
+        }
+    }
     return NULL;
 }
 
@@ -98,8 +104,9 @@ static bool names_differ(struct reader *reader, const struct json_view *object)
 static bool read_digits(struct reader *reader)
 {
     const char *const start = reader->at;
-    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9')
+    while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9') {
         reader->at++;
+    }
     return reader->at > start;
 }
 
@@ -127,8 +134,9 @@ static bool read_number(struct reader *reader)
 static bool read_word(struct reader *reader, const char *word)
 {
     const size_t size = strlen(word);
-    if ((size_t)(reader->end - reader->at) < size || memcmp(reader->at, word, size) != 0)
+    if ((size_t)(reader->end - reader->at) < size || memcmp(reader->at, word, size) != 0) {
         return fail(reader, "a value is expected");
+    }
     reader->at += size;
     return true;
 }
@@ -179,8 +187,9 @@ static char closing(const struct json_view *container)
 
 static bool read_name(struct reader *reader, struct bytes *ret_name)
 {
-    if (reader->at == reader->end || *reader->at != '"')
+    if (reader->at == reader->end || *reader->at != '"') {
         return fail(reader, "a member's name in double quotes is expected");
+    }
     if (!read_string(reader, ret_name)) return false;
     skip_space(reader);
     if (!take(reader, ':')) return fail(reader, "`:` is expected");
@@ -194,18 +203,20 @@ static bool begin_value(struct reader *reader, struct json_view **ret_view)
     struct bytes name = {0};
     struct open_container *const parent =
         reader->depth == 0 ? NULL : &reader->open[reader->depth - 1];
-    if (parent != NULL && parent->view->type == VIEW_OBJECT && !read_name(reader, &name))
+    if (parent != NULL && parent->view->type == VIEW_OBJECT && !read_name(reader, &name)) {
         return false;
+    }
     if (reader->at == reader->end) return fail(reader, "the text ends too early");
 
     struct json_view *const view = arena_alloc(reader->arena, sizeof(*view));
     view->key = name;
     view->text.data = reader->at;
     if (parent != NULL) {
-        if (parent->last == NULL)
+        if (parent->last == NULL) {
             parent->view->child = view;
-        else
+        } else {
             parent->last->next = view;
+        }
         parent->last = view;
         parent->view->count++;
     }
@@ -223,9 +234,10 @@ static bool end_value(struct reader *reader)
             return true;
         }
         const struct json_view *const container = reader->open[reader->depth - 1].view;
-        if (!take(reader, closing(container)))
+        if (!take(reader, closing(container))) {
             return fail(reader, container->type == VIEW_OBJECT ? "`,` or `}` is expected"
                                                                : "`,` or `]` is expected");
+        }
         if (!close_container(reader)) return false;
     }
     return true;
@@ -282,8 +294,9 @@ const struct json_view *json_view_member_bytes(const struct json_view *view, str
 {
     if (view == NULL || view->type != VIEW_OBJECT) return NULL;
     const struct json_view *member = view->child;
-    while (member != NULL && !bytes_equal(member->key, name))
+    while (member != NULL && !bytes_equal(member->key, name)) {
         member = member->next;
+    }
     return member;
 }
 
@@ -296,8 +309,9 @@ const struct json_view *json_view_item(const struct json_view *view, size_t inde
 {
     if (view == NULL || view->type != VIEW_ARRAY || index >= view->count) return NULL;
     const struct json_view *item = view->child;
-    for (size_t i = 0; i < index; i++)
+    for (size_t i = 0; i < index; i++) {
         item = item->next;
+    }
     return item;
 }
 

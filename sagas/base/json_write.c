@@ -45,10 +45,11 @@ void json_write_string(struct buffer *buffer, struct bytes text)
 
 void json_write_text(struct buffer *buffer, const char *text)
 {
-    if (text == NULL)
+    if (text == NULL) {
         buffer_add_text(buffer, "null");
-    else
+    } else {
         json_write_string(buffer, bytes_of(text));
+    }
 }
 
 void json_write_int(struct buffer *buffer, int64_t value)
@@ -67,8 +68,9 @@ static void write_tidy(struct buffer *buffer, struct bytes number)
         return;
     }
     const char *digits = exponent + 2; /* printf always writes a sign */
-    while (*digits == '0')
+    while (*digits == '0') {
         digits++;
+    }
     buffer_add(buffer, number.data, (size_t)(exponent + 1 - number.data));
     if (exponent[1] == '-') buffer_add_char(buffer, '-');
     buffer_add_text(buffer, digits);
@@ -162,11 +164,12 @@ void json_pointer_add(struct buffer *buffer, struct bytes token)
 {
     buffer_add_char(buffer, '/');
     for (size_t i = 0; i < token.size; i++) {
-        if (token.data[i] == '~')
+        if (token.data[i] == '~') {
             buffer_add_text(buffer, "~0");
-        else if (token.data[i] == '/')
+        } else if (token.data[i] == '/') {
             buffer_add_text(buffer, "~1");
-        else
+        } else {
             buffer_add_char(buffer, token.data[i]);
+        }
     }
 }

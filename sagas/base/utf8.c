@@ -35,8 +35,9 @@ size_t utf8_size(const char *at, const char *end)
     const size_t size = size_by_first(byte[0]);
     if (size < 2) return size;
     if ((size_t)(end - at) < size || !second_fits(byte[0], byte[1])) return 0;
-    for (size_t i = 2; i < size; i++)
+    for (size_t i = 2; i < size; i++) {
         if (!is_tail(byte[i])) return 0;
+    }
     return size;
 }
 
@@ -53,8 +54,9 @@ bool utf8_valid(struct bytes text)
 size_t utf8_count(struct bytes text)
 {
     size_t count = 0;
-    for (size_t i = 0; i < text.size; i++)
+    for (size_t i = 0; i < text.size; i++) {
         count += !is_tail((unsigned char)text.data[i]);
+    }
     return count;
 }
 
@@ -80,7 +82,8 @@ struct bytes utf8_prefix(struct bytes text, size_t size_max)
 {
     if (text.size <= size_max) return text;
     size_t size = size_max;
-    while (size > 0 && is_tail((unsigned char)text.data[size]))
+    while (size > 0 && is_tail((unsigned char)text.data[size])) {
         size--;
+    }
     return (struct bytes){text.data, size};
 }

@@ -5,8 +5,9 @@
 struct uuid uuid_v7(int64_t unix_ms, const uint8_t random[10])
 {
     struct uuid id;
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 6; i++) {
         id.byte[i] = (uint8_t)((uint64_t)unix_ms >> (40 - 8 * i));
+    }
     memcpy(id.byte + 6, random, 10);
     id.byte[6] = (uint8_t)(0x70 | (id.byte[6] & 0x0f));
     id.byte[8] = (uint8_t)(0x80 | (id.byte[8] & 0x3f));

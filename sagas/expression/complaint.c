@@ -5,7 +5,7 @@
 
 bool complain_list(struct expression_error *error, const char *format, va_list arguments)
 {
-    vsnprintf(error->detail, sizeof(error->detail), format, arguments);
+    (void)vsnprintf(error->detail, sizeof(error->detail), format, arguments);
 
     char *at = error->detail;
     char *const end = at + strlen(at);

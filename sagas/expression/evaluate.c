@@ -43,9 +43,11 @@ static bool started_at_value(struct evaluation *evaluation, struct value *ret_va
 static bool evaluate_name(struct evaluation *evaluation, const struct node *node,
                           struct value *ret_value)
 {
+    static const struct expression_step NO_STEP = {.state = NULL};
+
     const struct expression_values *const values = evaluation->values;
     const struct expression_step *const step =
-        values->steps == NULL ? NULL : &values->steps[node->step];
+        values->steps == NULL ? &NO_STEP : &values->steps[node->step];
     switch (node->root) {
     case ROOT_INPUT: return evaluation_read(evaluation, values->input, ret_value);
     case ROOT_ITEM: return evaluation_read(evaluation, values->item, ret_value);
@@ -84,8 +86,9 @@ static bool evaluate_list(struct evaluation *evaluation, const struct node *node
     struct value *const items =
         evaluation_alloc(evaluation, node->operand_count * sizeof(struct value));
     if (items == NULL) return false;
-    for (size_t i = 0; i < node->operand_count; i++)
+    for (size_t i = 0; i < node->operand_count; i++) {
         if (!node_evaluate(evaluation, node->operand[i], &items[i])) return false;
+    }
     *ret_value = (struct value){
         .kind = VALUE_LIST, .list = {items, node->operand_count}
     };
@@ -132,10 +135,12 @@ static bool find_item(struct evaluation *evaluation, const struct value *base, i
 static bool find_at(struct evaluation *evaluation, const struct value *base,
                     const struct value *key, struct value *ret_value, bool *ret_found)
 {
-    if (key->kind == VALUE_STRING)
+    if (key->kind == VALUE_STRING) {
         return find_member(evaluation, base, key->string, ret_value, ret_found);
-    if (key->kind == VALUE_INT)
+    }
+    if (key->kind == VALUE_INT) {
         return find_item(evaluation, base, key->integer, ret_value, ret_found);
+    }
     *ret_value = value_null();
     *ret_found = false;
     if (key->kind == VALUE_NULL) return true;
@@ -156,8 +161,9 @@ static bool find_path(struct evaluation *evaluation, const struct node *node,
         return true;
     }
     if (!node_evaluate(evaluation, node->operand[0], &base)) return false;
-    if (node->kind == NODE_MEMBER)
+    if (node->kind == NODE_MEMBER) {
         return find_member(evaluation, &base, node->name, ret_value, ret_found);
+    }
     if (!node_evaluate(evaluation, node->operand[1], &key)) return false;
     return find_at(evaluation, &base, &key, ret_value, ret_found);
 }
@@ -205,8 +211,9 @@ static bool evaluate_logic(struct evaluation *evaluation, const struct node *nod
     bool holds = false;
     if (!evaluate_condition(evaluation, node->operand[0], &holds)) return false;
     if (holds == (node->kind == NODE_AND) &&
-        !evaluate_condition(evaluation, node->operand[1], &holds))
+        !evaluate_condition(evaluation, node->operand[1], &holds)) {
         return false;
+    }
     *ret_value = value_boolean(holds);
     return true;
 }
@@ -240,8 +247,9 @@ static bool evaluate_call(struct evaluation *evaluation, const struct node *node
                           struct value *ret_value)
 {
     struct value arguments[ARGUMENTS_MAX];
-    for (size_t i = 0; i < node->operand_count; i++)
+    for (size_t i = 0; i < node->operand_count; i++) {
         if (!node_evaluate(evaluation, node->operand[i], &arguments[i])) return false;
+    }
     return node->call(evaluation, arguments, ret_value);
 }
 

@@ -48,12 +48,14 @@ bool evaluation_spend_bytes(struct evaluation *evaluation, size_t bytes)
 
 static bool spend_memory(struct evaluation *evaluation, size_t size)
 {
-    if (size > EXPRESSION_RESULT_MAX)
+    if (size > EXPRESSION_RESULT_MAX) {
         return evaluation_fail(evaluation, "a value is larger than %d KiB",
                                EXPRESSION_RESULT_MAX / 1024);
-    if (size > evaluation->memory)
+    }
+    if (size > evaluation->memory) {
         return evaluation_fail(evaluation, "needs more than %d KiB of memory for what it computes",
                                MEMORY_MAX / 1024);
+    }
     evaluation->memory -= size;
     return true;
 }
@@ -71,8 +73,9 @@ static struct bytes trim(struct bytes json)
         json.data++;
         json.size--;
     }
-    while (json.size > 0 && (unsigned char)json.data[json.size - 1] <= ' ')
+    while (json.size > 0 && (unsigned char)json.data[json.size - 1] <= ' ') {
         json.size--;
+    }
     return json;
 }
 
@@ -80,18 +83,22 @@ static struct bytes trim(struct bytes json)
 static bool read_source(struct evaluation *evaluation, struct bytes json,
                         const struct json_view **ret_view)
 {
-    for (const struct source *source = evaluation->sources; source != NULL; source = source->older)
+    for (const struct source *source = evaluation->sources; source != NULL;
+         source = source->older) {
         if (source->json.data == json.data && source->json.size == json.size) {
             *ret_view = source->view;
             return true;
         }
-    if (json.size > evaluation->source_bytes)
+    }
+    if (json.size > evaluation->source_bytes) {
         return evaluation_fail(evaluation, "looks into more than %d MiB of JSON",
                                SOURCES_MAX / 1024 / 1024);
+    }
     evaluation->source_bytes -= json.size;
     struct json_error error;
-    if (!json_view_parse(json, evaluation->arena, ret_view, &error))
+    if (!json_view_parse(json, evaluation->arena, ret_view, &error)) {
         return evaluation_fail(evaluation, "a value is not JSON: %s", error.what);
+    }
     struct source *const source = arena_alloc(evaluation->arena, sizeof(*source));
     *source = (struct source){json, *ret_view, evaluation->sources};
     evaluation->sources = source;
@@ -163,16 +170,17 @@ static bool fits(struct evaluation *evaluation, const struct buffer *buffer, siz
 
 static void write_scalar(struct buffer *buffer, const struct value *value)
 {
-    if (value->kind == VALUE_BOOLEAN)
+    if (value->kind == VALUE_BOOLEAN) {
         buffer_add_text(buffer, value->boolean ? "true" : "false");
-    else if (value->kind == VALUE_INT)
+    } else if (value->kind == VALUE_INT) {
         json_write_int(buffer, value->integer);
-    else if (value->kind == VALUE_DOUBLE)
+    } else if (value->kind == VALUE_DOUBLE) {
         json_write_double(buffer, value->number);
-    else if (value->kind == VALUE_STRING)
+    } else if (value->kind == VALUE_STRING) {
         json_write_string(buffer, value->string);
-    else
+    } else {
         buffer_add_text(buffer, "null");
+    }
 }
 
 /* NOLINTNEXTLINE(misc-no-recursion): lists are nested no deeper than the expression */
@@ -222,8 +230,9 @@ static bool container_text(struct evaluation *evaluation, const struct value *va
 
 bool value_text(struct evaluation *evaluation, const struct value *value, struct bytes *ret_text)
 {
-    if (value->kind == VALUE_LIST || value->kind == VALUE_OBJECT)
+    if (value->kind == VALUE_LIST || value->kind == VALUE_OBJECT) {
         return container_text(evaluation, value, ret_text);
+    }
     if (value->kind == VALUE_NULL) {
         *ret_text = BYTES("");
         return true;
@@ -248,9 +257,10 @@ bool evaluation_check_depth(struct evaluation *evaluation, struct bytes json)
             continue;
         }
         if (c == ']' || c == '}') depth--;
-        if ((c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX)
+        if ((c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX) {
             return evaluation_fail(evaluation, "the result is nested deeper than %d levels",
                                    JSON_DEPTH_MAX);
+        }
     }
     return true;
 }

@@ -8,8 +8,9 @@ bool expression_compile(struct bytes source, const struct expression_names *name
                         struct arena *arena, const struct expression **ret_expression,
                         struct expression_error *ret_error)
 {
-    if (source.size > EXPRESSION_SOURCE_MAX)
+    if (source.size > EXPRESSION_SOURCE_MAX) {
         return complain(ret_error, "is longer than %d KiB: split it", EXPRESSION_SOURCE_MAX / 1024);
+    }
     const char *const start = source.data == NULL ? "" : source.data;
     struct parser parser = {
         .lexer = {.at = start, .end = start + source.size, .arena = arena, .error = ret_error},
@@ -57,8 +58,9 @@ bool json_scalar_text(struct bytes json, struct arena *arena, struct bytes *ret_
     const struct json_view *view = NULL;
     struct json_error error;
     if (!json_view_parse(json, arena, &view, &error)) return false;
-    if (view->type == VIEW_NULL || view->type == VIEW_ARRAY || view->type == VIEW_OBJECT)
+    if (view->type == VIEW_NULL || view->type == VIEW_ARRAY || view->type == VIEW_OBJECT) {
         return false;
+    }
     *ret_text = view->type == VIEW_STRING ? view->string : view->text;
     return true;
 }

@@ -5,7 +5,7 @@
  * A subset of CEL plus `??`, compiled and checked at registration, evaluated
  * with a budget, without clock, randomness or recursion: the same inputs give
  * the same bytes for ever. A value that is only passed through keeps the exact
- * bytes of its source; only computed values are printed.
+ * bytes of its source; only computed values are printed. README.md has the details of the language.
  */
 #ifndef SAGAS_EXPRESSION_EXPRESSION_H
 #define SAGAS_EXPRESSION_EXPRESSION_H
@@ -17,7 +17,7 @@
 
 enum {
     EXPRESSION_OPERATIONS_MAX = 10000,  /* of one evaluation (one expression or one template) */
-    EXPRESSION_RESULT_MAX = 256 * 1024, /* bytes, result and intermediate values */
+    EXPRESSION_RESULT_MAX = 256 * 1024, /* bytes of the result and of any one value on the way */
     EXPRESSION_SOURCE_MAX = 16 * 1024,
     EXPRESSION_NESTING_MAX = 64,
 };
@@ -68,7 +68,7 @@ bool expression_compile(struct bytes source, const struct expression_names *name
                         struct arena *arena, const struct expression **ret_expression,
                         struct expression_error *ret_error);
 
-/* True when the expression is a literal false (a `when` that can never hold). */
+/* True when the expression names nothing and is false or null (a `when` that can never hold). */
 bool expression_is_constant_false(const struct expression *expression);
 
 /*
@@ -94,7 +94,10 @@ bool template_compile(const struct json_view *view, const struct expression_name
                       struct arena *arena, expression_report *report, void *context,
                       const struct template **ret_template);
 
-/* The JSON text of the template under `values`; at most EXPRESSION_RESULT_MAX bytes. */
+/*
+ * The JSON text of the template under `values`, in `arena`; at most EXPRESSION_RESULT_MAX bytes.
+ * The budget of work and memory is that of one evaluation.
+ */
 bool template_render(const struct template *tmpl, const struct expression_values *values,
                      struct arena *arena, struct bytes *ret_json,
                      struct expression_error *ret_error);

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* memmem; NOLINT(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp) */
+#define _GNU_SOURCE /* memmem; NOLINT(*-reserved-identifier,cert-dcl*,readability-identifier-*) */
 #include "sagas/expression/functions.h"
 
 #include "sagas/base/utf8.h"
@@ -23,8 +23,9 @@ static bool call_size(struct evaluation *evaluation, const struct value *argumen
         *ret_value = value_int((int64_t)utf8_count(value->string));
         return evaluation_spend_bytes(evaluation, value->string.size);
     }
-    if (value->kind != VALUE_LIST && value->kind != VALUE_OBJECT)
+    if (value->kind != VALUE_LIST && value->kind != VALUE_OBJECT) {
         return wrong_argument(evaluation, "size", "a string, a list or an object", value);
+    }
     if (value->text.data == NULL) {
         *ret_value = value_int((int64_t)value->list.count);
         return true;
@@ -49,8 +50,9 @@ static bool int_of_double(struct evaluation *evaluation, double number, struct v
     static const double BEYOND = 9223372036854775808.0; /* 2^63 */
 
     const double whole = trunc(number);
-    if (!(whole >= -BEYOND && whole < BEYOND))
+    if (!(whole >= -BEYOND && whole < BEYOND)) {
         return evaluation_fail(evaluation, "`int`: the number does not fit into 64 bits");
+    }
     *ret_value = value_int((int64_t)whole);
     return true;
 }
@@ -77,10 +79,12 @@ static bool call_int(struct evaluation *evaluation, const struct value *argument
 {
     const struct value *const value = &arguments[0];
     if (value->kind == VALUE_STRING) return int_of_string(evaluation, value->string, ret_value);
-    if (value->kind == VALUE_DOUBLE)
+    if (value->kind == VALUE_DOUBLE) {
         return int_of_double(evaluation, value_double(value), ret_value);
-    if (value->kind != VALUE_INT)
+    }
+    if (value->kind != VALUE_INT) {
         return wrong_argument(evaluation, "int", "a number or a string", value);
+    }
     *ret_value = *value;
     return true;
 }
@@ -89,8 +93,7 @@ static bool call_int(struct evaluation *evaluation, const struct value *argument
 static bool number_of_string(struct evaluation *evaluation, struct bytes string,
                              struct value *ret_value)
 {
-    const char first = string.size > 0 ? string.data[0] : '\0';
-    if (first != '-' && (first < '0' || first > '9')) return false;
+    if (string.size == 0 || strchr("-0123456789", string.data[0]) == NULL) return false;
     const struct json_view *view = NULL;
     struct json_error error;
     if (!json_view_parse(string, evaluation->arena, &view, &error)) return false;
@@ -102,13 +105,16 @@ static bool call_double(struct evaluation *evaluation, const struct value *argum
                         struct value *ret_value)
 {
     struct value number = arguments[0];
-    if (number.kind == VALUE_STRING && !number_of_string(evaluation, number.string, &number))
+    if (number.kind == VALUE_STRING && !number_of_string(evaluation, number.string, &number)) {
         return evaluation_fail(evaluation, "`double`: the string is no number");
-    if (!value_is_number(&number))
+    }
+    if (!value_is_number(&number)) {
         return wrong_argument(evaluation, "double", "a number or a string", &number);
+    }
     const double result = value_double(&number);
-    if (!isfinite(result))
+    if (!isfinite(result)) {
         return evaluation_fail(evaluation, "`double`: the number is beyond the range of doubles");
+    }
     *ret_value = value_double_of(result);
     return true;
 }
@@ -119,9 +125,11 @@ static bool call_double(struct evaluation *evaluation, const struct value *argum
 static bool two_strings(struct evaluation *evaluation, const char *method,
                         const struct value *arguments)
 {
-    for (int i = 0; i < 2; i++)
-        if (arguments[i].kind != VALUE_STRING)
+    for (int i = 0; i < 2; i++) {
+        if (arguments[i].kind != VALUE_STRING) {
             return wrong_argument(evaluation, method, "a string", &arguments[i]);
+        }
+    }
     return evaluation_spend_bytes(evaluation, arguments[0].string.size + arguments[1].string.size);
 }
 
@@ -157,8 +165,8 @@ static bool call_ends_with(struct evaluation *evaluation, const struct value *ar
     return true;
 }
 
-/* A copy in which the ASCII letters from `first` on (26 of them) change their case. */
-static bool change_case(struct evaluation *evaluation, struct bytes text, char first,
+/* A copy in which the ASCII letters of a range change their case. */
+static bool change_case(struct evaluation *evaluation, struct bytes text, const char range[2],
                         struct value *ret_value)
 {
     if (!evaluation_spend_bytes(evaluation, text.size)) return false;
@@ -166,7 +174,7 @@ static bool change_case(struct evaluation *evaluation, struct bytes text, char f
     if (data == NULL) return false;
     for (size_t i = 0; i < text.size; i++) {
         const char c = text.data[i];
-        data[i] = c >= first && c < first + 26 ? (char)(c ^ 0x20) : c;
+        data[i] = (char)(c >= range[0] && c <= range[1] ? c ^ 0x20 : c);
     }
     *ret_value = value_string((struct bytes){data, text.size});
     return true;
@@ -175,17 +183,19 @@ static bool change_case(struct evaluation *evaluation, struct bytes text, char f
 static bool call_lower(struct evaluation *evaluation, const struct value *arguments,
                        struct value *ret_value)
 {
-    if (arguments[0].kind != VALUE_STRING)
+    if (arguments[0].kind != VALUE_STRING) {
         return wrong_argument(evaluation, "lower", "a string", &arguments[0]);
-    return change_case(evaluation, arguments[0].string, 'A', ret_value);
+    }
+    return change_case(evaluation, arguments[0].string, "AZ", ret_value);
 }
 
 static bool call_upper(struct evaluation *evaluation, const struct value *arguments,
                        struct value *ret_value)
 {
-    if (arguments[0].kind != VALUE_STRING)
+    if (arguments[0].kind != VALUE_STRING) {
         return wrong_argument(evaluation, "upper", "a string", &arguments[0]);
-    return change_case(evaluation, arguments[0].string, 'a', ret_value);
+    }
+    return change_case(evaluation, arguments[0].string, "az", ret_value);
 }
 
 /* ---- join ---- */
@@ -197,8 +207,9 @@ static bool joined_size(struct evaluation *evaluation, struct items items, size_
     *ret_size = 0;
     struct value item;
     for (bool first = true; items_next(&items, &item); first = false) {
-        if (item.kind != VALUE_STRING)
+        if (item.kind != VALUE_STRING) {
             return wrong_argument(evaluation, "join", "a list of strings", &item);
+        }
         *ret_size += item.string.size + (first ? 0 : separator_size);
         if (!evaluation_spend(evaluation, 1)) return false;
     }
@@ -214,8 +225,9 @@ static char *append(char *at, struct bytes text)
 static bool call_join(struct evaluation *evaluation, const struct value *arguments,
                       struct value *ret_value)
 {
-    if (arguments[1].kind != VALUE_STRING)
+    if (arguments[1].kind != VALUE_STRING) {
         return wrong_argument(evaluation, "join", "a string between the items", &arguments[1]);
+    }
     struct items items = {0};
     if (arguments[0].kind == VALUE_LIST) {
         if (!items_open(evaluation, &arguments[0], &items)) return false;
@@ -331,21 +343,24 @@ static const struct function METHODS[] = {
 
 const struct function *function_find(struct bytes name)
 {
-    for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(FUNCTIONS[0]); i++)
+    for (size_t i = 0; i < sizeof(FUNCTIONS) / sizeof(FUNCTIONS[0]); i++) {
         if (bytes_equal_text(name, FUNCTIONS[i].name)) return &FUNCTIONS[i];
+    }
     return NULL;
 }
 
 const struct function *method_find(struct bytes name)
 {
-    for (size_t i = 0; i < sizeof(METHODS) / sizeof(METHODS[0]); i++)
+    for (size_t i = 0; i < sizeof(METHODS) / sizeof(METHODS[0]); i++) {
         if (bytes_equal_text(name, METHODS[i].name)) return &METHODS[i];
+    }
     return NULL;
 }
 
 const struct macro *macro_find(struct bytes name)
 {
-    for (size_t i = 0; i < sizeof(MACROS) / sizeof(MACROS[0]); i++)
+    for (size_t i = 0; i < sizeof(MACROS) / sizeof(MACROS[0]); i++) {
         if (bytes_equal_text(name, MACROS[i].name)) return &MACROS[i];
+    }
     return NULL;
 }

@@ -49,8 +49,9 @@ static bool is_name_start(char c)
 static void skip_space(struct lexer *lexer)
 {
     while (lexer->at < lexer->end &&
-           (*lexer->at == ' ' || *lexer->at == '\t' || *lexer->at == '\n' || *lexer->at == '\r'))
+           (*lexer->at == ' ' || *lexer->at == '\t' || *lexer->at == '\n' || *lexer->at == '\r')) {
         lexer->at++;
+    }
 }
 
 /* The token is what lies between `start` and here. */
@@ -65,8 +66,9 @@ static bool read_name(struct lexer *lexer, bool hyphens)
 {
     const char *const start = lexer->at;
     while (lexer->at < lexer->end &&
-           (is_name_start(*lexer->at) || is_digit(*lexer->at) || (hyphens && *lexer->at == '-')))
+           (is_name_start(*lexer->at) || is_digit(*lexer->at) || (hyphens && *lexer->at == '-'))) {
         lexer->at++;
+    }
     return finish(lexer, TOKEN_NAME, start);
 }
 
@@ -75,8 +77,9 @@ static bool read_name(struct lexer *lexer, bool hyphens)
 static bool skip_digits(struct lexer *lexer)
 {
     const char *const start = lexer->at;
-    while (lexer->at < lexer->end && is_digit(*lexer->at))
+    while (lexer->at < lexer->end && is_digit(*lexer->at)) {
         lexer->at++;
+    }
     return lexer->at > start;
 }
 
@@ -127,9 +130,10 @@ static bool read_number(struct lexer *lexer)
 {
     const char *const start = lexer->at;
     (void)skip_digits(lexer);
-    if (*start == '0' && lexer->at - start > 1)
+    if (*start == '0' && lexer->at - start > 1) {
         return complain(lexer->error, "a number does not begin with 0: `%.*s`",
                         SHOWN(((struct bytes){start, (size_t)(lexer->at - start)})));
+    }
     return skip_fraction(lexer) ? finish_double(lexer, start) : finish_int(lexer, start);
 }
 
@@ -150,8 +154,9 @@ static bool read_unicode(struct lexer *lexer, struct buffer *string)
 {
     uint32_t code_point = 0;
     uint32_t low = 0;
-    if (!read_hex4(lexer->at, lexer->end, &code_point))
+    if (!read_hex4(lexer->at, lexer->end, &code_point)) {
         return complain(lexer->error, "`\\u` needs four hexadecimal digits");
+    }
     lexer->at += 4;
     if (code_point >= 0xd800 && code_point <= 0xdbff && lexer->end - lexer->at >= 6 &&
         lexer->at[0] == '\\' && lexer->at[1] == 'u' && read_hex4(lexer->at + 2, lexer->end, &low) &&
@@ -159,8 +164,9 @@ static bool read_unicode(struct lexer *lexer, struct buffer *string)
         code_point = 0x10000 + ((code_point - 0xd800) << 10) + (low - 0xdc00);
         lexer->at += 6;
     }
-    if (code_point >= 0xd800 && code_point <= 0xdfff)
+    if (code_point >= 0xd800 && code_point <= 0xdfff) {
         return complain(lexer->error, "`\\u%04x` is half of a pair", code_point);
+    }
     char character[UTF8_SIZE_MAX];
     buffer_add(string, character, utf8_encode(code_point, character));
     return true;
@@ -174,9 +180,10 @@ static bool read_escape(struct lexer *lexer, struct buffer *string)
     const char name = *lexer->at++;
     if (name == 'u') return read_unicode(lexer, string);
     const char *const found = name == '\0' ? NULL : strchr(NAMES, name);
-    if (found == NULL)
+    if (found == NULL) {
         return complain(lexer->error, "`\\%c` is no escape: use \\n \\t \\\" \\' \\\\ or \\uXXXX",
                         name);
+    }
     buffer_add_char(string, MEANINGS[found - NAMES]);
     return true;
 }
@@ -201,9 +208,10 @@ static bool read_string(struct lexer *lexer)
         lexer->at++;
         if (lexer->at < lexer->end && !read_escape(lexer, &string)) return false;
     }
-    if (lexer->at == lexer->end)
+    if (lexer->at == lexer->end) {
         return complain(lexer->error, "a string is not closed: `%.*s`",
                         SHOWN(((struct bytes){start, (size_t)(lexer->end - start)})));
+    }
     lexer->at++;
     return finish_string(lexer, start, &string);
 }
@@ -215,8 +223,9 @@ static bool read_punctuation(struct lexer *lexer)
     const char *const start = lexer->at;
     for (size_t i = 0; i < sizeof(PUNCTUATION) / sizeof(PUNCTUATION[0]); i++) {
         const size_t size = strlen(PUNCTUATION[i].text);
-        if ((size_t)(lexer->end - start) < size || memcmp(start, PUNCTUATION[i].text, size) != 0)
+        if ((size_t)(lexer->end - start) < size || memcmp(start, PUNCTUATION[i].text, size) != 0) {
             continue;
+        }
         lexer->at += size;
         return finish(lexer, PUNCTUATION[i].kind, start);
     }

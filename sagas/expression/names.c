@@ -45,8 +45,9 @@ static bool parse_part(struct parser *parser, bool (*next)(struct lexer *), cons
     const bool point = lexer->token.kind == TOKEN_POINT;
     if (!point && lexer->token.kind != TOKEN_OPEN_LIST) return parser_expected(parser, what);
     if (!(point ? next : lexer_next)(lexer)) return false;
-    if (lexer->token.kind != (point ? TOKEN_NAME : TOKEN_STRING))
+    if (lexer->token.kind != (point ? TOKEN_NAME : TOKEN_STRING)) {
         return parser_expected(parser, what);
+    }
     *ret_name = point ? lexer->token.text : lexer->token.string;
     if (!lexer_next(lexer)) return false;
     if (point) return true;
@@ -56,8 +57,9 @@ static bool parse_part(struct parser *parser, bool (*next)(struct lexer *), cons
 
 static const struct part *find_part(const struct part *parts, struct bytes name)
 {
-    while (parts->name != NULL && !bytes_equal_text(name, parts->name))
+    while (parts->name != NULL && !bytes_equal_text(name, parts->name)) {
         parts++;
+    }
     return parts->name == NULL ? NULL : parts;
 }
 
@@ -81,15 +83,18 @@ static bool parse_step(struct parser *parser, const struct node **ret_node)
     struct bytes id = {0};
     struct bytes name = {0};
     uint32_t step = 0;
-    if (!parse_part(parser, lexer_next_step_id, "`.` and the id of a step behind `steps`", &id))
+    if (!parse_part(parser, lexer_next_step_id, "`.` and the id of a step behind `steps`", &id)) {
         return false;
+    }
     if (!find_step(parser, id, &step)) return false;
-    if (!parse_part(parser, lexer_next, "`.output`, `.error` or `.state` behind a step", &name))
+    if (!parse_part(parser, lexer_next, "`.output`, `.error` or `.state` behind a step", &name)) {
         return false;
+    }
     const struct part *const part = find_part(STEP_PARTS, name);
-    if (part == NULL)
+    if (part == NULL) {
         return complain(parser->lexer.error, "a step has no `%.*s`: it has output, error and state",
                         SHOWN(name));
+    }
     return root(parser, part->root, step, ret_node);
 }
 
@@ -97,13 +102,15 @@ static bool parse_saga(struct parser *parser, const struct node **ret_node)
 {
     struct bytes name = {0};
     if (!parse_part(parser, lexer_next, "`.id`, `.name`, `.version`, `.started_at` or `.labels`",
-                    &name))
+                    &name)) {
         return false;
+    }
     const struct part *const part = find_part(SAGA_PARTS, name);
-    if (part == NULL)
+    if (part == NULL) {
         return complain(parser->lexer.error,
                         "saga has no `%.*s`: it has id, name, version, started_at and labels",
                         SHOWN(name));
+    }
     return root(parser, part->root, 0, ret_node);
 }
 
@@ -118,9 +125,11 @@ static bool complain_unknown(struct parser *parser, struct bytes name)
         {"output", "`output` is known only in a compensation; a step's is steps.ID.output"},
     };
 
-    for (size_t i = 0; i < sizeof(SOMETIMES) / sizeof(SOMETIMES[0]); i++)
-        if (bytes_equal_text(name, SOMETIMES[i].name))
+    for (size_t i = 0; i < sizeof(SOMETIMES) / sizeof(SOMETIMES[0]); i++) {
+        if (bytes_equal_text(name, SOMETIMES[i].name)) {
             return complain(parser->lexer.error, "%s", SOMETIMES[i].detail);
+        }
+    }
     return complain(parser->lexer.error,
                     "`%.*s` is unknown: paths begin with input, steps or saga; texts need quotes",
                     SHOWN(name));
@@ -141,9 +150,11 @@ bool parse_name(struct parser *parser, struct bytes name, const struct node **re
     if (bytes_equal_text(name, "steps")) return parse_step(parser, ret_node);
     if (bytes_equal_text(name, "saga")) return parse_saga(parser, ret_node);
     if (bytes_equal(name, names->item)) return root(parser, ROOT_ITEM, 0, ret_node);
-    if (names->index && bytes_equal_text(name, "index"))
+    if (names->index && bytes_equal_text(name, "index")) {
         return root(parser, ROOT_INDEX, 0, ret_node);
-    if (names->output && bytes_equal_text(name, "output"))
+    }
+    if (names->output && bytes_equal_text(name, "output")) {
         return root(parser, ROOT_OUTPUT, 0, ret_node);
+    }
     return complain_unknown(parser, name);
 }

@@ -23,8 +23,9 @@ static bool zero_division(struct evaluation *evaluation, const char *operator)
 static bool finite_result(struct evaluation *evaluation, const char *operator, double number,
                           struct value *ret_value)
 {
-    if (!isfinite(number))
+    if (!isfinite(number)) {
         return evaluation_fail(evaluation, "`%s` leaves the range of doubles", operator);
+    }
     *ret_value = value_double_of(number);
     return true;
 }
@@ -94,20 +95,23 @@ static const struct arithmetic MODULO = {"%", modulo_ints, fmod};
 static bool compute(struct evaluation *evaluation, const struct arithmetic *arithmetic,
                     const struct value *left, const struct value *right, struct value *ret_value)
 {
-    if (!value_is_number(left) || !value_is_number(right))
+    if (!value_is_number(left) || !value_is_number(right)) {
         return needs_numbers(evaluation, arithmetic->operator, left, right);
+    }
     if (left->kind == VALUE_INT && right->kind == VALUE_INT) {
         int64_t result = 0;
-        if (!arithmetic->of_ints(left->integer, right->integer, &result))
+        if (!arithmetic->of_ints(left->integer, right->integer, &result)) {
             return overflow(evaluation, arithmetic->operator);
+        }
         *ret_value = value_int(result);
         return true;
     }
     const double a = value_double(left);
     const double b = value_double(right);
-    if (!isfinite(a) || !isfinite(b))
+    if (!isfinite(a) || !isfinite(b)) {
         return evaluation_fail(evaluation, "a number at `%s` is beyond the range of doubles",
                                arithmetic->operator);
+    }
     return finite_result(evaluation, arithmetic->operator, arithmetic->of_doubles(a, b), ret_value);
 }
 
@@ -115,8 +119,9 @@ static bool compute_divided(struct evaluation *evaluation, const struct arithmet
                             const struct value *left, const struct value *right,
                             struct value *ret_value)
 {
-    if (value_is_number(left) && value_is_number(right) && value_double(right) == 0)
+    if (value_is_number(left) && value_is_number(right) && value_double(right) == 0) {
         return zero_division(evaluation, arithmetic->operator);
+    }
     return compute(evaluation, arithmetic, left, right, ret_value);
 }
 
@@ -136,15 +141,17 @@ static bool join_lists(struct evaluation *evaluation, const struct value *left,
 {
     struct items first;
     struct items second;
-    if (!items_open(evaluation, left, &first) || !items_open(evaluation, right, &second))
+    if (!items_open(evaluation, left, &first) || !items_open(evaluation, right, &second)) {
         return false;
+    }
     const size_t count = first.left + second.left;
     if (!evaluation_spend(evaluation, count)) return false;
     struct value *const items = evaluation_alloc(evaluation, count * sizeof(*items));
     if (items == NULL) return false;
     size_t at = 0;
-    while (items_next(&first, &items[at]) || items_next(&second, &items[at]))
+    while (items_next(&first, &items[at]) || items_next(&second, &items[at])) {
         at++;
+    }
     *ret_value = (struct value){
         .kind = VALUE_LIST, .list = {items, count}
     };
@@ -154,14 +161,17 @@ static bool join_lists(struct evaluation *evaluation, const struct value *left,
 bool apply_add(struct evaluation *evaluation, const struct value *left, const struct value *right,
                struct value *ret_value)
 {
-    if (left->kind == VALUE_STRING && right->kind == VALUE_STRING)
+    if (left->kind == VALUE_STRING && right->kind == VALUE_STRING) {
         return join_strings(evaluation, left->string, right->string, ret_value);
-    if (left->kind == VALUE_LIST && right->kind == VALUE_LIST)
+    }
+    if (left->kind == VALUE_LIST && right->kind == VALUE_LIST) {
         return join_lists(evaluation, left, right, ret_value);
-    if (!value_is_number(left) || !value_is_number(right))
+    }
+    if (!value_is_number(left) || !value_is_number(right)) {
         return evaluation_fail(evaluation,
                                "`+` needs two numbers, two strings or two lists, not %s and %s",
                                value_kind_name(left), value_kind_name(right));
+    }
     return compute(evaluation, &ADD, left, right, ret_value);
 }
 
@@ -191,10 +201,12 @@ bool apply_modulo(struct evaluation *evaluation, const struct value *left,
 
 bool value_negate(struct evaluation *evaluation, const struct value *value, struct value *ret_value)
 {
-    if (!value_is_number(value))
+    if (!value_is_number(value)) {
         return evaluation_fail(evaluation, "`-` needs a number, not %s", value_kind_name(value));
-    if (value->kind == VALUE_DOUBLE)
+    }
+    if (value->kind == VALUE_DOUBLE) {
         return finite_result(evaluation, "-", -value_double(value), ret_value);
+    }
     const struct value zero = value_int(0);
     return compute(evaluation, &SUBTRACT, &zero, value, ret_value);
 }
@@ -215,10 +227,11 @@ static bool compare(struct evaluation *evaluation, const char *operator,
         *ret_order = bytes_compare(left->string, right->string);
         return evaluation_spend_bytes(evaluation, left->string.size);
     }
-    if (!value_is_number(left) || !value_is_number(right))
+    if (!value_is_number(left) || !value_is_number(right)) {
         return evaluation_fail(evaluation,
                                "`%s` needs two numbers or two strings, not %s and %s", operator,
                                value_kind_name(left), value_kind_name(right));
+    }
     if (left->kind == VALUE_INT && right->kind == VALUE_INT) {
         *ret_order = (left->integer > right->integer) - (left->integer < right->integer);
         return true;
@@ -234,8 +247,9 @@ bool apply_less(struct evaluation *evaluation, const struct value *left, const s
 {
     int order = 0;
     bool known = false;
-    if (!compare(evaluation, "<", (const struct value *[]){left, right}, &order, &known))
+    if (!compare(evaluation, "<", (const struct value *[]){left, right}, &order, &known)) {
         return false;
+    }
     *ret_value = value_boolean(known && order < 0);
     return true;
 }
@@ -245,8 +259,9 @@ bool apply_less_equal(struct evaluation *evaluation, const struct value *left,
 {
     int order = 0;
     bool known = false;
-    if (!compare(evaluation, "<=", (const struct value *[]){left, right}, &order, &known))
+    if (!compare(evaluation, "<=", (const struct value *[]){left, right}, &order, &known)) {
         return false;
+    }
     *ret_value = value_boolean(known && order <= 0);
     return true;
 }
@@ -256,8 +271,9 @@ bool apply_greater(struct evaluation *evaluation, const struct value *left,
 {
     int order = 0;
     bool known = false;
-    if (!compare(evaluation, ">", (const struct value *[]){left, right}, &order, &known))
+    if (!compare(evaluation, ">", (const struct value *[]){left, right}, &order, &known)) {
         return false;
+    }
     *ret_value = value_boolean(known && order > 0);
     return true;
 }
@@ -267,8 +283,9 @@ bool apply_greater_equal(struct evaluation *evaluation, const struct value *left
 {
     int order = 0;
     bool known = false;
-    if (!compare(evaluation, ">=", (const struct value *[]){left, right}, &order, &known))
+    if (!compare(evaluation, ">=", (const struct value *[]){left, right}, &order, &known)) {
         return false;
+    }
     *ret_value = value_boolean(known && order >= 0);
     return true;
 }
@@ -326,8 +343,9 @@ static bool equal_lists(struct evaluation *evaluation, const struct value *a, co
     *ret_equal = left.left == right.left;
     struct value of_left;
     struct value of_right;
-    while (*ret_equal && items_next(&left, &of_left) && items_next(&right, &of_right))
+    while (*ret_equal && items_next(&left, &of_left) && items_next(&right, &of_right)) {
         if (!value_equal(evaluation, &of_left, &of_right, ret_equal)) return false;
+    }
     return true;
 }
 
@@ -348,8 +366,9 @@ static bool equal_objects(struct evaluation *evaluation, const struct value *a,
 {
     const struct json_view *left = NULL;
     const struct json_view *right = NULL;
-    if (!evaluation_view(evaluation, a, &left) || !evaluation_view(evaluation, b, &right))
+    if (!evaluation_view(evaluation, a, &left) || !evaluation_view(evaluation, b, &right)) {
         return false;
+    }
     *ret_equal = left->count == right->count;
     const struct json_view *hint = right->child;
     for (const struct json_view *member = left->child; *ret_equal && member != NULL;
@@ -392,17 +411,19 @@ static bool is_item(struct evaluation *evaluation, const struct value *value,
     struct items items;
     if (!items_open(evaluation, list, &items)) return false;
     struct value item;
-    while (!*ret_found && items_next(&items, &item))
+    while (!*ret_found && items_next(&items, &item)) {
         if (!value_equal(evaluation, value, &item, ret_found)) return false;
+    }
     return true;
 }
 
 static bool is_member_name(struct evaluation *evaluation, const struct value *name,
                            const struct value *object, bool *ret_found)
 {
-    if (name->kind != VALUE_STRING)
+    if (name->kind != VALUE_STRING) {
         return evaluation_fail(evaluation, "`in` looks for a member's name, not for %s",
                                value_kind_name(name));
+    }
     const struct json_view *view = NULL;
     if (!evaluation_view(evaluation, object, &view)) return false;
     *ret_found = json_view_member_bytes(view, name->string) != NULL;

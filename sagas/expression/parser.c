@@ -45,8 +45,9 @@ static bool parse_unary(struct parser *parser, const struct node **ret_node);
 bool parser_expected(struct parser *parser, const char *what)
 {
     const struct token *const token = &parser->lexer.token;
-    if (token->kind == TOKEN_END)
+    if (token->kind == TOKEN_END) {
         return complain(parser->lexer.error, "%s is expected at the end", what);
+    }
     return complain(parser->lexer.error, "%s is expected, not `%.*s`", what, SHOWN(token->text));
 }
 
@@ -72,17 +73,21 @@ static bool enter(struct parser *parser)
 struct node *parser_node(struct parser *parser, enum node_kind kind,
                          const struct node *const *operands, size_t count)
 {
+    assert(count == 0 || operands != NULL);
     uint16_t depth = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (operands[i]->depth > depth) depth = operands[i]->depth;
+    }
     if (depth >= NODE_DEPTH_MAX) {
         complain(parser->lexer.error, "chains more than %d operators: split it", NODE_DEPTH_MAX);
         return NULL;
     }
     struct arena *const arena = parser->lexer.arena;
     struct node *const node = arena_alloc(arena, sizeof(*node));
-    const struct node **const copy = arena_array(arena, count, sizeof(*copy));
-    if (count > 0) memcpy(copy, operands, count * sizeof(*copy));
+    const struct node **const copy = arena_array(arena, count, sizeof(const struct node *));
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = operands[i];
+    }
     node->kind = kind;
     node->depth = (uint16_t)(depth + 1);
     node->operand = copy;
@@ -109,9 +114,10 @@ static bool parse_number(struct parser *parser, const struct node **ret_node)
         value.text = bytes_copy(parser->lexer.arena, token->text);
         return literal(parser, value, ret_node);
     }
-    if (token->magnitude > INT64_MAX)
+    if (token->magnitude > INT64_MAX) {
         return complain(parser->lexer.error, "the integer `%.*s` does not fit into 64 bits",
                         SHOWN(token->text));
+    }
     return literal(parser, value_int((int64_t)token->magnitude), ret_node);
 }
 
@@ -182,8 +188,9 @@ static bool parse_has(struct parser *parser, const struct node **ret_node)
     const struct node *path = NULL;
     if (!parse_arguments(parser, BYTES("has"), 1, &path, 0)) return false;
     if (path->kind != NODE_MEMBER && path->kind != NODE_INDEX && path->kind != NODE_NAME &&
-        path->kind != NODE_VARIABLE)
+        path->kind != NODE_VARIABLE) {
         return complain(parser->lexer.error, "`has` takes a path such as input.order_id");
+    }
     *ret_node = parser_node(parser, NODE_HAS, &path, 1);
     return *ret_node != NULL;
 }
@@ -194,10 +201,11 @@ static bool parse_call(struct parser *parser, struct bytes name, const struct no
     if (!lexer_next(&parser->lexer)) return false;
     if (bytes_equal_text(name, "has")) return parse_has(parser, ret_node);
     const struct function *const function = function_find(name);
-    if (function == NULL)
+    if (function == NULL) {
         return complain(parser->lexer.error,
                         "there is no function `%.*s`: has size string int double are known",
                         SHOWN(name));
+    }
     if (!parse_arguments(parser, name, function->argument_count, arguments, 0)) return false;
     struct node *const node = parser_node(parser, NODE_CALL, arguments, function->argument_count);
     if (node == NULL) return false;
@@ -209,11 +217,12 @@ static bool parse_call(struct parser *parser, struct bytes name, const struct no
 static bool parse_method(struct parser *parser, struct bytes name, const struct node **ret_node)
 {
     const struct function *const method = method_find(name);
-    if (method == NULL)
+    if (method == NULL) {
         return complain(parser->lexer.error,
                         "there is no method `%.*s`: contains startsWith endsWith lower upper join "
                         "all exists filter map are known",
                         SHOWN(name));
+    }
     const struct node *arguments[ARGUMENTS_MAX] = {*ret_node};
     if (!parse_arguments(parser, name, method->argument_count, arguments, 1)) return false;
     struct node *const node = parser_node(parser, NODE_CALL, arguments, method->argument_count);
@@ -227,8 +236,9 @@ static bool may_be_variable(struct bytes name)
 {
     static const char *const TAKEN[] = {"input", "steps", "saga", "true", "false", "null", "in"};
 
-    for (size_t i = 0; i < sizeof(TAKEN) / sizeof(TAKEN[0]); i++)
+    for (size_t i = 0; i < sizeof(TAKEN) / sizeof(TAKEN[0]); i++) {
         if (bytes_equal_text(name, TAKEN[i])) return false;
+    }
     return true;
 }
 
@@ -237,14 +247,15 @@ static bool parse_macro_body(struct parser *parser, struct variable *variable,
                              const struct node **ret_body)
 {
     const struct token token = parser->lexer.token;
-    if (token.kind != TOKEN_NAME || !may_be_variable(token.text))
+    if (token.kind != TOKEN_NAME || !may_be_variable(token.text)) {
         return parser_expected(parser, "a name for the item, as in map(x, x.sku),");
-    variable->outer = parser->variables;
+    }
     variable->name = token.text;
     variable->place = variable->outer == NULL ? 0 : (uint16_t)(variable->outer->place + 1);
-    if (variable->place >= VARIABLES_MAX)
+    if (variable->place >= VARIABLES_MAX) {
         return complain(parser->lexer.error, "more than %d macros are inside each other",
                         VARIABLES_MAX);
+    }
     if (!lexer_next(&parser->lexer)) return false;
     if (!skip(parser, TOKEN_COMMA, "`,` and an expression")) return false;
     parser->variables = variable;
@@ -256,7 +267,7 @@ static bool parse_macro_body(struct parser *parser, struct variable *variable,
 static bool parse_macro(struct parser *parser, const struct macro *macro,
                         const struct node **ret_node)
 {
-    struct variable variable;
+    struct variable variable = {.outer = parser->variables};
     const struct node *operands[2] = {*ret_node};
     if (!parse_macro_body(parser, &variable, &operands[1])) return false;
     struct node *const node = parser_node(parser, NODE_MACRO, operands, 2);
@@ -297,8 +308,9 @@ static bool parse_index(struct parser *parser, const struct node **ret_node)
     const struct node *operands[2] = {*ret_node};
     if (!lexer_next(&parser->lexer) || !parse_expression(parser, &operands[1])) return false;
     if (!skip(parser, TOKEN_CLOSE_LIST, "`]`")) return false;
-    if (operands[1]->kind == NODE_LITERAL && operands[1]->literal.kind == VALUE_STRING)
+    if (operands[1]->kind == NODE_LITERAL && operands[1]->literal.kind == VALUE_STRING) {
         return wrap_member(parser, operands[1]->literal.string, ret_node);
+    }
     *ret_node = parser_node(parser, NODE_INDEX, operands, 2);
     return *ret_node != NULL;
 }
@@ -319,8 +331,9 @@ static bool parse_primary(struct parser *parser, const struct node **ret_node)
 {
     const struct token *const token = &parser->lexer.token;
     if (token->kind == TOKEN_NAME) return parse_word(parser, ret_node);
-    if (token->kind == TOKEN_INT || token->kind == TOKEN_DOUBLE)
+    if (token->kind == TOKEN_INT || token->kind == TOKEN_DOUBLE) {
         return parse_number(parser, ret_node);
+    }
     if (token->kind == TOKEN_STRING) return literal(parser, value_string(token->string), ret_node);
     if (token->kind == TOKEN_OPEN_LIST) return parse_list(parser, ret_node);
     if (token->kind == TOKEN_OPEN) return parse_parentheses(parser, ret_node);
@@ -368,10 +381,12 @@ static bool parse_unary(struct parser *parser, const struct node **ret_node)
 static const struct infix *find_infix(const struct parser *parser)
 {
     const struct token *const token = &parser->lexer.token;
-    for (size_t i = 0; i < sizeof(INFIXES) / sizeof(INFIXES[0]); i++)
+    for (size_t i = 0; i < sizeof(INFIXES) / sizeof(INFIXES[0]); i++) {
         if (INFIXES[i].token == token->kind &&
-            (INFIXES[i].word == NULL || bytes_equal_text(token->text, INFIXES[i].word)))
+            (INFIXES[i].word == NULL || bytes_equal_text(token->text, INFIXES[i].word))) {
             return &INFIXES[i];
+        }
+    }
     return NULL;
 }
 
@@ -416,8 +431,9 @@ static bool parse_expression(struct parser *parser, const struct node **ret_node
 bool expression_parse(struct parser *parser, const struct node **ret_node)
 {
     if (!lexer_next(&parser->lexer)) return false;
-    if (at(parser, TOKEN_END))
+    if (at(parser, TOKEN_END)) {
         return complain(parser->lexer.error, "the expression is empty: write a value or a path");
+    }
     if (!parse_expression(parser, ret_node)) return false;
     return at(parser, TOKEN_END) || parser_expected(parser, "an operator or the end");
 }

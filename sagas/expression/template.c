@@ -67,22 +67,19 @@ static void flush(struct compiler *compiler)
 /* Size of the expression at `text`, up to the `}` that is in no string of it; false: not closed. */
 static bool measure(struct bytes text, size_t *ret_size)
 {
-    char quote = '\0';
-    for (size_t i = 0; i < text.size; i++) {
+    char quote = '\0'; /* of the string that is open */
+    size_t i = 0;
+    while (i < text.size && (quote != '\0' || text.data[i] != '}')) {
         const char c = text.data[i];
-        if (quote != '\0') {
-            if (c == '\\')
-                i++;
-            else if (c == quote)
-                quote = '\0';
-        } else if (c == '"' || c == '\'') {
+        if (quote == '\0' && (c == '"' || c == '\'')) {
             quote = c;
-        } else if (c == '}') {
-            *ret_size = i;
-            return true;
+        } else if (c == quote) {
+            quote = '\0';
         }
+        i += quote != '\0' && c == '\\' ? 2 : 1;
     }
-    return false;
+    *ret_size = i;
+    return i < text.size;
 }
 
 static struct bytes drop(struct bytes text, size_t size)
@@ -146,8 +143,9 @@ static void compile_mixed(struct compiler *compiler, struct bytes text)
 
 static bool holds_opening(struct bytes text)
 {
-    for (size_t i = 0; i + 1 < text.size; i++)
+    for (size_t i = 0; i + 1 < text.size; i++) {
         if (text.data[i] == '$' && text.data[i + 1] == '{') return true;
+    }
     return false;
 }
 
@@ -161,10 +159,11 @@ static void compile_string(struct compiler *compiler, const struct json_view *vi
 
     size_t size = 0;
     if (begins_with(view->string, OPENING) && measure(drop(view->string, 2), &size) &&
-        size + 3 == view->string.size)
+        size + 3 == view->string.size) {
         compile_hole(compiler, (struct bytes){view->string.data + 2, size}, SEGMENT_VALUE);
-    else
+    } else {
         compile_mixed(compiler, view->string);
+    }
 }
 
 /* ---- values ---- */
@@ -176,10 +175,11 @@ static void compile_value(struct compiler *compiler, const struct json_view *vie
     const size_t pointer_size = compiler->pointer.size;
     size_t index = 0;
     for (const struct json_view *child = view->child; child != NULL; child = child->next) {
-        if (view->type == VIEW_OBJECT)
+        if (view->type == VIEW_OBJECT) {
             json_pointer_add(&compiler->pointer, child->key);
-        else
+        } else {
             buffer_add_format(&compiler->pointer, "/%zu", index++);
+        }
         compile_value(compiler, child);
         buffer_cut(&compiler->pointer, pointer_size);
     }
@@ -206,8 +206,9 @@ bool template_compile(const struct json_view *view, const struct expression_name
     json_write_compact_text(&compiler.pending,
                             (struct bytes){compiler.copied, (size_t)(end - compiler.copied)});
     flush(&compiler);
-    if (compiler.tmpl->fixed_size > EXPRESSION_RESULT_MAX)
+    if (compiler.tmpl->fixed_size > EXPRESSION_RESULT_MAX) {
         complain_here(&compiler, "is larger than 256 KiB by itself");
+    }
     *ret_template = compiler.tmpl;
     return compiler.valid;
 }
@@ -240,9 +241,10 @@ bool template_render(const struct template *tmpl, const struct expression_values
     bool fixed = true;
     for (const struct segment *segment = tmpl->first; segment != NULL; segment = segment->next) {
         if (!render_segment(&evaluation, segment, &json)) return false;
-        if (json.size > EXPRESSION_RESULT_MAX)
+        if (json.size > EXPRESSION_RESULT_MAX) {
             return complain(ret_error, "the result is larger than %d KiB",
                             EXPRESSION_RESULT_MAX / 1024);
+        }
         fixed = fixed && segment->kind == SEGMENT_JSON;
     }
     if (!fixed && !evaluation_check_depth(&evaluation, buffer_bytes(&json))) return false;

@@ -72,10 +72,11 @@ static void try_expression(struct bytes source, struct arena *arena)
     const bool valid = expression_evaluate(expression, &values, arena, &first, &error);
     const bool valid_again = expression_evaluate(expression, &values, arena, &second, &error);
     assert(valid == valid_again && bytes_equal(first, second));
-    if (valid)
+    if (valid) {
         must_be_json(first, arena);
-    else
+    } else {
         assert(error.detail[0] != '\0');
+    }
 }
 
 static void count_report(void *context, struct bytes pointer, const char *detail)
@@ -102,10 +103,11 @@ static void try_template(struct bytes source, struct arena *arena)
     struct bytes rendered = {0};
     struct expression_error error = {""};
     if (!valid) return;
-    if (template_render(tmpl, &values, arena, &rendered, &error))
+    if (template_render(tmpl, &values, arena, &rendered, &error)) {
         must_be_json(rendered, arena);
-    else
+    } else {
         assert(error.detail[0] != '\0');
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -16,10 +16,11 @@ static bool replay_file(const char *path)
     size_t size = 0;
     FILE *const memory = open_memstream(&data, &size);
     if (memory == NULL) abort();
-    for (int c = getc(file); c != EOF; c = getc(file))
-        putc(c, memory);
-    fclose(file);
-    fclose(memory);
+    for (int c = getc(file); c != EOF; c = getc(file)) {
+        (void)putc(c, memory);
+    }
+    (void)fclose(file);
+    (void)fclose(memory);
 
     uint8_t *const exact = malloc(size > 0 ? size : 1);
     if (exact == NULL) abort();
@@ -38,7 +39,7 @@ static int replay_folder(const char *folder)
     /* NOLINTNEXTLINE(concurrency-mt-unsafe): the only thread */
     for (const struct dirent *entry = readdir(entries); entry != NULL; entry = readdir(entries)) {
         char path[4096];
-        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        (void)snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
         if (entry->d_name[0] != '.' && replay_file(path)) count++;
     }
     closedir(entries);
@@ -48,8 +49,9 @@ static int replay_folder(const char *folder)
 int main(int argc, char **argv)
 {
     int count = 0;
-    for (int i = 1; i < argc; i++)
+    for (int i = 1; i < argc; i++) {
         count += replay_folder(argv[i]);
+    }
     printf("%d inputs replayed\n", count);
     return count > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

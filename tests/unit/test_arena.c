@@ -10,8 +10,9 @@
 
 static bool all_zero(const char *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         if (data[i] != 0) return false;
+    }
     return true;
 }
 
@@ -40,12 +41,15 @@ static void allocations_do_not_overlap(void **state)
     struct arena arena = {0};
     char *data[500];
 
-    for (size_t i = 0; i < 500; i++)
+    for (size_t i = 0; i < 500; i++) {
         memset(data[i] = arena_alloc(&arena, i), (int)(i % 251), i);
+    }
 
-    for (size_t i = 0; i < 500; i++)
-        for (size_t j = 0; j < i; j++)
+    for (size_t i = 0; i < 500; i++) {
+        for (size_t j = 0; j < i; j++) {
             assert_int_equal((unsigned char)data[i][j], i % 251);
+        }
+    }
     arena_done(&arena);
 }
 
@@ -68,8 +72,9 @@ static void what_is_handed_out_is_most_of_what_is_held(void **state)
     (void)state;
     struct arena arena = {0};
 
-    for (int i = 0; i < 100000; i++)
+    for (int i = 0; i < 100000; i++) {
         (void)arena_alloc(&arena, 80);
+    }
 
     assert_int_equal(arena.used_bytes, 8000000);
     assert_in_range(arena_held(&arena), 8000000, 8200000);
@@ -80,9 +85,10 @@ static void reset_keeps_at_most_one_ordinary_chunk(void **state)
 {
     (void)state;
     struct arena arena = {0};
-    for (int i = 0; i < 10000; i++)
+    for (int i = 0; i < 10000; i++) {
         (void)arena_alloc(&arena, 80);
-    (void)arena_alloc(&arena, 10 * 1024 * 1024);
+    }
+    (void)arena_alloc(&arena, (size_t)10 * 1024 * 1024);
 
     arena_reset(&arena);
 

@@ -66,8 +66,9 @@ static void a_buffer_grows_and_stays_terminated(void **state)
     }
 
     assert_int_equal(buffer.size, 30000);
-    for (size_t i = 0; i < 10000; i++)
+    for (size_t i = 0; i < 10000; i++) {
         assert_true(buffer.data[3 * i] == (char)('0' + i % 10) && buffer.data[3 * i + 2] == ';');
+    }
     arena_done(&arena);
 }
 
@@ -104,10 +105,12 @@ static void only_what_rfc_3629_allows_is_utf8(void **state)
         "\xc3",         "\xe2\x82",         "\xf0\x9f\x98",     "\xc3\x28",
         "\xff"};
 
-    for (size_t i = 0; i < sizeof(VALID) / sizeof(VALID[0]); i++)
+    for (size_t i = 0; i < sizeof(VALID) / sizeof(VALID[0]); i++) {
         assert_true(utf8_valid(bytes_of(VALID[i])));
-    for (size_t i = 0; i < sizeof(INVALID) / sizeof(INVALID[0]); i++)
+    }
+    for (size_t i = 0; i < sizeof(INVALID) / sizeof(INVALID[0]); i++) {
         assert_false(utf8_valid(bytes_of(INVALID[i])));
+    }
 }
 
 static void every_code_point_is_written_and_read_again(void **state)

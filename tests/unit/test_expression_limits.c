@@ -4,100 +4,103 @@
 #include <stdlib.h>
 #include <string.h>
 
+static const char *const NO_EXPRESSIONS[] = {"",
+                                             " ",
+                                             "1 +",
+                                             "input.",
+                                             "input..a",
+                                             "(1",
+                                             "[1, 2",
+                                             "'open",
+                                             "1 2",
+                                             "foo",
+                                             "foo(1)",
+                                             "now()",
+                                             "random()",
+                                             "input.n = 1",
+                                             "size()",
+                                             "size(1, 2)",
+                                             "size(1,)",
+                                             "steps.nowhere.output",
+                                             "steps.last.output",
+                                             "saga.secret",
+                                             "x => x",
+                                             "while(true)",
+                                             "input.n ? 1",
+                                             "1 ? 2 :",
+                                             "@",
+                                             "steps.first.nothing",
+                                             "item.sku",
+                                             "output.id",
+                                             "99999999999999999999",
+                                             "9223372036854775808",
+                                             "-9223372036854775809",
+                                             "input['a",
+                                             "steps",
+                                             "steps.first",
+                                             "saga",
+                                             "1e400",
+                                             "01",
+                                             "1.",
+                                             ".5",
+                                             "1 === 1",
+                                             "a.b",
+                                             "'\\x'",
+                                             "'\\ud800'",
+                                             "'\\u12'",
+                                             "'a\\",
+                                             "[1,]",
+                                             "[,]",
+                                             "{}",
+                                             "{'a': 1}",
+                                             "input.1",
+                                             "input[]",
+                                             "input[1",
+                                             "!",
+                                             "-",
+                                             "()",
+                                             "in",
+                                             "1 in",
+                                             "true.x(1)",
+                                             "'a'.upper(1)",
+                                             "'a'.contains()",
+                                             "'a' 'b'",
+                                             "1 // 2",
+                                             "/* x */ 1",
+                                             "input;",
+                                             "&& 1",
+                                             "1 & 2",
+                                             "1 | 2",
+                                             "1 <> 2",
+                                             "$input",
+                                             "input.n++",
+                                             "\x01",
+                                             "\xff",
+                                             "'\xff'",
+                                             "steps.first.output-",
+                                             "null.",
+                                             "has()",
+                                             "has(input.a, 1)"};
+
 static void what_is_no_expression_is_refused(void **state)
 {
     (void)state;
-    static const char *const SOURCES[] = {"",
-                                          " ",
-                                          "1 +",
-                                          "input.",
-                                          "input..a",
-                                          "(1",
-                                          "[1, 2",
-                                          "'open",
-                                          "1 2",
-                                          "foo",
-                                          "foo(1)",
-                                          "now()",
-                                          "random()",
-                                          "input.n = 1",
-                                          "size()",
-                                          "size(1, 2)",
-                                          "size(1,)",
-                                          "steps.nowhere.output",
-                                          "steps.last.output",
-                                          "saga.secret",
-                                          "x => x",
-                                          "while(true)",
-                                          "input.n ? 1",
-                                          "1 ? 2 :",
-                                          "@",
-                                          "steps.first.nothing",
-                                          "item.sku",
-                                          "output.id",
-                                          "99999999999999999999",
-                                          "9223372036854775808",
-                                          "-9223372036854775809",
-                                          "input['a",
-                                          "steps",
-                                          "steps.first",
-                                          "saga",
-                                          "1e400",
-                                          "01",
-                                          "1.",
-                                          ".5",
-                                          "1 === 1",
-                                          "a.b",
-                                          "'\\x'",
-                                          "'\\ud800'",
-                                          "'\\u12'",
-                                          "'a\\",
-                                          "[1,]",
-                                          "[,]",
-                                          "{}",
-                                          "{'a': 1}",
-                                          "input.1",
-                                          "input[]",
-                                          "input[1",
-                                          "!",
-                                          "-",
-                                          "()",
-                                          "in",
-                                          "1 in",
-                                          "true.x(1)",
-                                          "'a'.upper(1)",
-                                          "'a'.contains()",
-                                          "'a' 'b'",
-                                          "1 // 2",
-                                          "/* x */ 1",
-                                          "input;",
-                                          "&& 1",
-                                          "1 & 2",
-                                          "1 | 2",
-                                          "1 <> 2",
-                                          "$input",
-                                          "input.n++",
-                                          "\x01",
-                                          "\xff",
-                                          "'\xff'",
-                                          "steps.first.output-",
-                                          "null.",
-                                          "has()",
-                                          "has(input.a, 1)"};
-    for (size_t i = 0; i < sizeof(SOURCES) / sizeof(SOURCES[0]); i++) {
-        const char *const found = worth(SOURCES[i], &NAMES, INPUT);
-        if (strcmp(found, "refused") != 0) fail_msg("`%s` is %s", SOURCES[i], found);
+    for (size_t i = 0; i < sizeof(NO_EXPRESSIONS) / sizeof(NO_EXPRESSIONS[0]); i++) {
+        const char *const found = worth(NO_EXPRESSIONS[i], &NAMES, INPUT);
+        if (strcmp(found, "refused") != 0) fail_msg("`%s` is %s", NO_EXPRESSIONS[i], found);
     }
 }
 
 static const char *repeated(const char *part, size_t count, const char *middle, const char *close)
 {
     struct buffer text = buffer_in(&arena);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         buffer_add_text(&text, part);
+    }
     buffer_add_text(&text, middle);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         buffer_add_text(&text, close);
+    }
     return text.data;
 }
 
@@ -124,11 +127,13 @@ static const char *input_with(const char *item, size_t count, size_t size)
 {
     struct buffer text = buffer_in(&arena);
     buffer_add_text(&text, "{\"l\":[");
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         buffer_add_format(&text, "%s%s", i == 0 ? "" : ",", item);
+    }
     buffer_add_text(&text, "],\"s\":\"");
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         buffer_add_char(&text, 'x');
+    }
     buffer_add_text(&text, "\"}");
     return text.data;
 }
@@ -245,33 +250,42 @@ static uint32_t next_random(uint32_t *seed)
     return *seed;
 }
 
+static const char *const PIECES[] = {
+    "input",  ".",          "l",     "[",      "]",
+    "(",      ")",          "map",   "(x,",    "x",
+    "+",      "-",          "*",     "/",      "%",
+    "??",     "?",          ":",     "'a'",    "1",
+    "2.5",    "steps",      "first", "output", "saga",
+    "id",     "&&",         "||",    "!",      "==",
+    "<",      "in",         "null",  "true",   ",",
+    "size(",  "string(",    "has(",  " ",      "\\",
+    "\"",     "'",          "\xc3",  "\x01",   "9223372036854775807",
+    ".join(", ".filter(y,", "y",     ".o",     "int("};
+
+/* It is refused, fails, or gives JSON. */
+static void assert_decent(const char *source)
+{
+    const char *const found = worth(source, &NAMES, INPUT);
+    const struct json_view *view = NULL;
+    struct json_error error;
+    if (strcmp(found, "refused") != 0 && strcmp(found, "error") != 0 &&
+        !json_view_parse(bytes_of(found), &arena, &view, &error)) {
+        fail_msg("`%s` gives %s", source, found);
+    }
+}
+
 static void no_text_makes_it_crash(void **state)
 {
     (void)state;
-    static const char *const PIECES[] = {
-        "input",  ".",          "l",     "[",      "]",
-        "(",      ")",          "map",   "(x,",    "x",
-        "+",      "-",          "*",     "/",      "%",
-        "??",     "?",          ":",     "'a'",    "1",
-        "2.5",    "steps",      "first", "output", "saga",
-        "id",     "&&",         "||",    "!",      "==",
-        "<",      "in",         "null",  "true",   ",",
-        "size(",  "string(",    "has(",  " ",      "\\",
-        "\"",     "'",          "\xc3",  "\x01",   "9223372036854775807",
-        ".join(", ".filter(y,", "y",     ".o",     "int("};
     for (uint32_t round = 1; round <= 20000; round++) {
         uint32_t seed = round * 2654435761u;
         struct buffer text = buffer_in(&arena);
         const uint32_t length = next_random(&seed) % 16;
-        for (uint32_t i = 0; i < length; i++)
+        for (uint32_t i = 0; i < length; i++) {
             buffer_add_text(&text,
                             PIECES[next_random(&seed) % (sizeof(PIECES) / sizeof(PIECES[0]))]);
-        const char *const found = worth(buffer_bytes(&text).data, &NAMES, INPUT);
-        const struct json_view *view = NULL;
-        struct json_error error;
-        if (strcmp(found, "refused") != 0 && strcmp(found, "error") != 0 &&
-            !json_view_parse(bytes_of(found), &arena, &view, &error))
-            fail_msg("round %u: `%s` gives %s", round, text.data, found);
+        }
+        assert_decent(buffer_bytes(&text).data);
         arena_reset(&arena);
     }
 }

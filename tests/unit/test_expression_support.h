@@ -30,6 +30,7 @@ const char *worth(const char *source, const struct expression_names *names, cons
 /* A row is "expression => JSON" (or error, or refused), under NAMES and INPUT. */
 void assert_row(const char *row);
 
+/* NOLINTNEXTLINE(readability-identifier-naming): like the assertions of cmocka */
 #define assert_rows(rows)                                                                          \
     do {                                                                                           \
         for (size_t row_ = 0; row_ < sizeof(rows) / sizeof((rows)[0]); row_++)                     \

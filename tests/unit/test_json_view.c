@@ -23,8 +23,9 @@ static const struct json_view *parse(const char *text)
 {
     const struct json_view *view = NULL;
     struct json_error error = {0};
-    if (!json_view_parse(bytes_of(text), &arena, &view, &error))
+    if (!json_view_parse(bytes_of(text), &arena, &view, &error)) {
         fail_msg("%s: %s at %zu", text, error.what, error.offset);
+    }
     return view;
 }
 
@@ -32,8 +33,9 @@ static struct json_error refusal(struct bytes text)
 {
     const struct json_view *view = NULL;
     struct json_error error = {0};
-    if (json_view_parse(text, &arena, &view, &error))
+    if (json_view_parse(text, &arena, &view, &error)) {
         fail_msg("accepted: %.*s", (int)text.size, text.data);
+    }
     assert_non_null(error.what);
     return error;
 }
@@ -68,8 +70,9 @@ static void every_type_is_told(void **state)
     (void)state;
     const struct json_view *item = parse("[null,false,true,-0,\"\",[],{}]")->child;
 
-    for (int type = VIEW_NULL; type <= VIEW_OBJECT; type++, item = item->next)
+    for (int type = VIEW_NULL; type <= VIEW_OBJECT; type++, item = item->next) {
         assert_int_equal(item->type, type);
+    }
     assert_null(item);
 }
 
@@ -96,73 +99,75 @@ static void strings_are_decoded(void **state)
     assert_true(bytes_equal(parse("\"a\\u0000b\"")->string, (struct bytes){"a\0b", 3}));
 }
 
+static const char *const NO_JSON[] = {"",
+                                      " ",
+                                      "nul",
+                                      "True",
+                                      "NaN",
+                                      "Infinity",
+                                      "01",
+                                      "-",
+                                      "-a",
+                                      "+1",
+                                      ".5",
+                                      "1.",
+                                      "1.e1",
+                                      "1e",
+                                      "1e+",
+                                      "0x1",
+                                      "1 2",
+                                      "{} {}",
+                                      "[1",
+                                      "[1,",
+                                      "[1,]",
+                                      "[,1]",
+                                      "[1 2]",
+                                      "{",
+                                      "{\"a\"",
+                                      "{\"a\":",
+                                      "{\"a\":1",
+                                      "{\"a\":1,",
+                                      "{\"a\":1,}",
+                                      "{a:1}",
+                                      "{'a':1}",
+                                      "{1:1}",
+                                      "{\"a\" 1}",
+                                      "{\"a\":1 \"b\":2}",
+                                      "]",
+                                      "}",
+                                      "[}",
+                                      "{]",
+                                      "\"",
+                                      "\"a",
+                                      "\"\\",
+                                      "\"\\\"",
+                                      "\"\\x\"",
+                                      "\"\\u12\"",
+                                      "\"\\u12g4\"",
+                                      "'a'",
+                                      "/*x*/1",
+                                      "1//x",
+                                      "\"a\nb\"",
+                                      "\"a\tb\"",
+                                      "\"\x01\"",
+                                      "[1]x",
+                                      "true1",
+                                      "\xef\xbb\xbf{}",
+                                      "\"\x80\"",
+                                      "\"\xc0\xaf\"",
+                                      "\"\xed\xa0\x80\"",
+                                      "\"\xf4\x90\x80\x80\"",
+                                      "\"\xe2\x82\"",
+                                      "\xe2\x82\xac",
+                                      "\x0c 1"};
+
 static void what_rfc_8259_does_not_know_is_refused(void **state)
 {
     (void)state;
-    static const char *const TEXTS[] = {"",
-                                        " ",
-                                        "nul",
-                                        "True",
-                                        "NaN",
-                                        "Infinity",
-                                        "01",
-                                        "-",
-                                        "-a",
-                                        "+1",
-                                        ".5",
-                                        "1.",
-                                        "1.e1",
-                                        "1e",
-                                        "1e+",
-                                        "0x1",
-                                        "1 2",
-                                        "{} {}",
-                                        "[1",
-                                        "[1,",
-                                        "[1,]",
-                                        "[,1]",
-                                        "[1 2]",
-                                        "{",
-                                        "{\"a\"",
-                                        "{\"a\":",
-                                        "{\"a\":1",
-                                        "{\"a\":1,",
-                                        "{\"a\":1,}",
-                                        "{a:1}",
-                                        "{'a':1}",
-                                        "{1:1}",
-                                        "{\"a\" 1}",
-                                        "{\"a\":1 \"b\":2}",
-                                        "]",
-                                        "}",
-                                        "[}",
-                                        "{]",
-                                        "\"",
-                                        "\"a",
-                                        "\"\\",
-                                        "\"\\\"",
-                                        "\"\\x\"",
-                                        "\"\\u12\"",
-                                        "\"\\u12g4\"",
-                                        "'a'",
-                                        "/*x*/1",
-                                        "1//x",
-                                        "\"a\nb\"",
-                                        "\"a\tb\"",
-                                        "\"\x01\"",
-                                        "[1]x",
-                                        "true1",
-                                        "\xef\xbb\xbf{}",
-                                        "\"\x80\"",
-                                        "\"\xc0\xaf\"",
-                                        "\"\xed\xa0\x80\"",
-                                        "\"\xf4\x90\x80\x80\"",
-                                        "\"\xe2\x82\"",
-                                        "\xe2\x82\xac",
-                                        "\x0c 1"};
 
-    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++)
-        (void)refusal(bytes_of(TEXTS[i]));
+    for (size_t i = 0; i < sizeof(NO_JSON) / sizeof(NO_JSON[0]); i++) {
+        (void)refusal(bytes_of(NO_JSON[i]));
+    }
     (void)refusal((struct bytes){"1\0", 2});
     (void)refusal((struct bytes){"\"\0\"", 3});
     (void)refusal((struct bytes){NULL, 0});
@@ -176,8 +181,9 @@ static void surrogates_come_in_pairs(void **state)
         "\"\\ud800\\n\"",     "\"\\ud800\\ud800\"", "\"\\ud800\\u0041\"",
         "\"\\udc00\\ud800\"", "\"\\ud83d\\ude0\"",  "{\"\\ud800\":1}"};
 
-    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++)
+    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
         (void)refusal(bytes_of(TEXTS[i]));
+    }
 }
 
 static void an_error_names_the_place(void **state)
@@ -194,11 +200,13 @@ static void an_error_names_the_place(void **state)
 static const char *nested(size_t depth)
 {
     struct buffer text = buffer_in(&arena);
-    for (size_t i = 0; i < depth; i++)
+    for (size_t i = 0; i < depth; i++) {
         buffer_add_text(&text, i % 2 == 0 ? "[" : "{\"a\":");
+    }
     buffer_add_char(&text, '1');
-    for (size_t i = depth; i > 0; i--)
+    for (size_t i = depth; i > 0; i--) {
         buffer_add_text(&text, i % 2 == 1 ? "]" : "}");
+    }
     return text.data;
 }
 
@@ -219,8 +227,9 @@ static void a_member_occurs_once(void **state)
     for (size_t i = 0; i < sizeof(COUNTS) / sizeof(COUNTS[0]); i++) {
         struct buffer text = buffer_in(&arena);
         buffer_add_char(&text, '{');
-        for (size_t j = 0; j < COUNTS[i]; j++)
+        for (size_t j = 0; j < COUNTS[i]; j++) {
             buffer_add_format(&text, "%s\"%zu\":1", j == 0 ? "" : ",", j);
+        }
         const size_t size = text.size;
         buffer_add_text(&text, "}");
         assert_int_equal(parse(text.data)->count, COUNTS[i]);
@@ -239,12 +248,14 @@ static void memory_is_at_most_100_bytes_a_token(void **state)
     enum { TOKENS = 500000 };
     struct buffer text = buffer_in(&arena);
     buffer_add_char(&text, '[');
-    for (int i = 0; i < TOKENS; i++)
+    for (int i = 0; i < TOKENS; i++) {
         buffer_add_text(&text, i == 0 ? "1" : ",1");
+    }
     buffer_add_char(&text, ']');
     struct buffer members = buffer_in(&arena);
-    for (int i = 0; i < TOKENS / 5; i++)
+    for (int i = 0; i < TOKENS / 5; i++) {
         buffer_add_format(&members, "%s\"%x\":1", i == 0 ? "{" : ",", i);
+    }
     buffer_add_char(&members, '}');
 
     struct arena views = {0};
@@ -284,8 +295,9 @@ static void integers_are_exact_or_refused(void **state)
     assert_true(json_view_int64(parse("9223372036854775807"), &value) && value == INT64_MAX);
     assert_true(json_view_int64(parse("-9223372036854775808"), &value) && value == INT64_MIN);
     assert_true(json_view_int64(parse("-0"), &value) && value == 0);
-    for (size_t i = 0; i < sizeof(NONE) / sizeof(NONE[0]); i++)
+    for (size_t i = 0; i < sizeof(NONE) / sizeof(NONE[0]); i++) {
         assert_false(json_view_int64(parse(NONE[i]), &value));
+    }
     assert_int_equal(value, 0);
 }
 

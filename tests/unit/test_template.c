@@ -48,8 +48,9 @@ static void note(void *context, struct bytes pointer, const char *detail)
 static size_t report_count(void)
 {
     size_t count = 0;
-    for (size_t i = 0; i < reports.size; i++)
+    for (size_t i = 0; i < reports.size; i++) {
         count += reports.data[i] == '\n';
+    }
     return count;
 }
 
@@ -57,8 +58,9 @@ static const struct template *compiled(const char *json)
 {
     const struct json_view *view = NULL;
     struct json_error error = {0};
-    if (!json_view_parse(bytes_of(json), &arena, &view, &error))
+    if (!json_view_parse(bytes_of(json), &arena, &view, &error)) {
         fail_msg("%s: %s at %zu", json, error.what, error.offset);
+    }
     const struct template *tmpl = NULL;
     return template_compile(view, &NAMES, &arena, note, NULL, &tmpl) ? tmpl : NULL;
 }
@@ -220,8 +222,9 @@ static void work_is_bounded_over_the_whole_template(void **state)
     static const char LOOP[] = "\"${input.map(a, input.all(b, b > 0))}\"";
     struct buffer input = buffer_in(&arena);
     struct buffer twice = buffer_in(&arena);
-    for (int i = 0; i < 60; i++)
+    for (int i = 0; i < 60; i++) {
         buffer_add_text(&input, i == 0 ? "[1" : ",1");
+    }
     buffer_add_char(&input, ']');
     buffer_add_format(&twice, "[%s,%s]", LOOP, LOOP);
 
@@ -234,8 +237,9 @@ static void the_size_is_bounded_over_the_whole_template(void **state)
     (void)state;
     struct buffer input = buffer_in(&arena);
     buffer_add_char(&input, '"');
-    for (int i = 0; i < 100000; i++)
+    for (int i = 0; i < 100000; i++) {
         buffer_add_char(&input, 'x');
+    }
     buffer_add_char(&input, '"');
     struct buffer fixed = buffer_in(&arena);
     buffer_add_format(&fixed, "[%s,%s,%s]", input.data, input.data, input.data);
@@ -252,10 +256,12 @@ static void what_is_rendered_is_never_nested_too_deep(void **state)
 {
     (void)state;
     struct buffer input = buffer_in(&arena);
-    for (int i = 0; i < 128; i++)
+    for (int i = 0; i < 128; i++) {
         buffer_add_char(&input, '[');
-    for (int i = 0; i < 128; i++)
+    }
+    for (int i = 0; i < 128; i++) {
         buffer_add_char(&input, ']');
+    }
 
     assert_string_equal(rendered("\"${input}\"", input.data), input.data);
     assert_string_equal(rendered("{\"a\": \"${input}\"}", input.data), "error");
