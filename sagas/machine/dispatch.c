@@ -1,0 +1,119 @@
+/*
+ * Sending: what each kind of step does when it starts, is sent again, and falls due.
+ *
+ * A further kind of step (a signal, a delay, a child saga) is a further row.
+ */
+#include "sagas/machine/turn.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- steps that send commands ---- */
+
+static void add_command(struct turn *turn, const struct command *command)
+{
+    struct decision *const decision = turn->decision;
+    if (decision->command_count == turn->command_room) {
+        const size_t room = turn->command_room == 0 ? 4 : turn->command_room * 2;
+        struct command *const more = arena_array(turn->context->arena, room, sizeof(*more));
+        if (decision->command_count > 0)
+            memcpy(more, turn->commands, decision->command_count * sizeof(*more));
+        turn->commands = more;
+        turn->command_room = room;
+    }
+    turn->commands[decision->command_count++] = *command;
+    decision->commands = turn->commands;
+}
+
+static bool command_begin(struct turn *turn, const struct run_ref *ref, enum op op,
+                          struct expression_error *ret_error)
+{
+    const int64_t now_ms = turn->context->now_ms;
+    struct step_run *const run = ref->run;
+    struct command command;
+    if (!make_command(turn, ref, op, &command, ret_error)) return false;
+    run->attempt++;
+    run->promised = false;
+    run->sent_at_ms = now_ms;
+    run->next_attempt_at_ms = 0;
+    run->deadline_at_ms = now_ms + (int64_t)command.send->timeout_ms;
+    if (run->first_sent_at_ms == 0) run->first_sent_at_ms = now_ms;
+    if (run->started_at_ms == 0) run->started_at_ms = now_ms;
+    run->finished_at_ms = 0;
+    command.attempt = run->attempt;
+    command.expires_at_ms = run->deadline_at_ms;
+    add_command(turn, &command);
+    return true;
+}
+
+static void command_again(struct turn *turn, const struct run_ref *ref)
+{
+    const int64_t now_ms = turn->context->now_ms;
+    struct step_run *const run = ref->run;
+    struct command command;
+    struct expression_error error;
+    if (!make_command(turn, ref, run->op, &command, &error)) return;
+    if (run->deadline_at_ms <= now_ms) {
+        run->deadline_at_ms = now_ms + (int64_t)command.send->timeout_ms;
+        record(turn, "step.dispatched", ref,
+               &(struct detail){.again = true, .deadline_at_ms = run->deadline_at_ms});
+        turn->changed = true;
+    }
+    command.attempt = run->attempt;
+    command.expires_at_ms = run->deadline_at_ms;
+    command.again = true;
+    add_command(turn, &command);
+}
+
+/* A timeout is not a failure: nobody knows whether the attempt had an effect. */
+static void command_due(struct turn *turn, const struct run_ref *ref)
+{
+    ref->run->unanswered = true;
+    run_retry(turn, ref,
+              &(struct trouble){
+                  .code = BYTES("timeout"),
+                  .text = BYTES("no reply came in time: the effect of this attempt is unknown"),
+              });
+}
+
+/* ---- kinds ---- */
+
+struct step_kind_rules {
+    /* Make the run's next attempt in direction `op`; false: it cannot be made. */
+    bool (*begin)(struct turn *turn, const struct run_ref *ref, enum op op,
+                  struct expression_error *ret_error);
+    void (*again)(struct turn *turn, const struct run_ref *ref);
+    void (*due)(struct turn *turn, const struct run_ref *ref);
+};
+
+static const struct step_kind_rules *rules_of(const struct step *step)
+{
+    static const struct step_kind_rules KINDS[] = {
+        [STEP_ACTION] = {command_begin, command_again, command_due},
+    };
+    assert(step->kind < sizeof(KINDS) / sizeof(KINDS[0]));
+    return &KINDS[step->kind];
+}
+
+void begin(struct turn *turn, const struct run_ref *ref, enum op op)
+{
+    struct expression_error error;
+    run_face(ref->run, op);
+    if (rules_of(ref->step)->begin(turn, ref, op, &error)) {
+        move_run(turn, ref, op == OP_COMPENSATE ? RUN_UNDO_SENT : RUN_SENT,
+                 &(struct detail){.deadline_at_ms = ref->run->deadline_at_ms});
+        return;
+    }
+    set_error(turn, &ref->run->error, BYTES("expression_error"), bytes_of(error.detail));
+    run_give_up(turn, ref);
+}
+
+void begin_again(struct turn *turn, const struct run_ref *ref)
+{
+    rules_of(ref->step)->again(turn, ref);
+}
+
+void fall_due(struct turn *turn, const struct run_ref *ref)
+{
+    rules_of(ref->step)->due(turn, ref);
+}

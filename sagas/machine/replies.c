@@ -1,0 +1,243 @@
+/* What participants say. The first final outcome wins; what changes nothing is recorded. */
+#include "sagas/machine/turn.h"
+
+#include <stdlib.h>
+
+/* ---- what a reply says in words ---- */
+
+static const struct json_view *payload_of(const struct turn *turn)
+{
+    const struct json_view *view = NULL;
+    struct json_error error;
+    const struct bytes payload = turn->event->payload;
+    if (payload.data == NULL || payload.size == 0) return NULL;
+    return json_view_parse(payload, turn->context->arena, &view, &error) ? view : NULL;
+}
+
+static struct bytes text_member(const struct json_view *view, const char *name)
+{
+    const struct json_view *const member = view == NULL ? NULL : json_view_member(view, name);
+    if (member == NULL || member->type != VIEW_STRING || member->string.size == 0)
+        return (struct bytes){0};
+    const size_t size = member->string.size;
+    const size_t max = ERROR_DETAIL_SIZE_MAX;
+    return (struct bytes){member->string.data, size < max ? size : max};
+}
+
+static struct trouble trouble_of(const struct turn *turn, struct bytes otherwise)
+{
+    const struct event *const event = turn->event;
+    const struct json_view *const view = payload_of(turn);
+    struct trouble trouble = {
+        .code = event->code.size > 0 ? event->code : BYTES("failed"),
+        .text = text_member(view, "detail"),
+        .delay_stated = event->delay_stated,
+        .delay_ms = event->delay_ms,
+    };
+    if (trouble.text.data == NULL) trouble.text = text_member(view, "title");
+    if (trouble.text.data == NULL) trouble.text = otherwise;
+    if (event->payload.size > 0) turn->decision->payload = event->payload;
+    return trouble;
+}
+
+/* ---- taking it ---- */
+
+static enum verdict take_success(struct turn *turn, const struct run_ref *ref)
+{
+    run_succeed(turn, ref, turn->event->payload);
+    return VERDICT_APPLIED;
+}
+
+/* Past the pivot there is no way back: a refusal is one more reason to try again. */
+static bool goes_on_trying(const struct turn *turn, const struct run_ref *ref)
+{
+    return ref->run->op == OP_ACTION && ref->step->on_failure == ON_FAILURE_COMPENSATE &&
+           saga_direction(turn->saga) == SAGA_RUNNING && saga_is_past_pivot(turn->saga);
+}
+
+static enum verdict take_failure(struct turn *turn, const struct run_ref *ref)
+{
+    const struct trouble trouble = trouble_of(turn, BYTES("the participant refused"));
+    ref->run->bad_reply = false;
+    if (!goes_on_trying(turn, ref)) {
+        run_refuse(turn, ref, &trouble);
+        return VERDICT_APPLIED;
+    }
+    ref->run->unanswered = false;
+    run_retry(turn, ref, &trouble);
+    return VERDICT_APPLIED;
+}
+
+static enum verdict take_retry(struct turn *turn, const struct run_ref *ref)
+{
+    const struct trouble trouble =
+        trouble_of(turn, BYTES("the participant asks to be tried again"));
+    run_retry(turn, ref, &trouble);
+    return VERDICT_APPLIED;
+}
+
+/* An action that is only awaited, because the saga is being undone, gets no more time. */
+static void extend(struct turn *turn, const struct run_ref *ref)
+{
+    const struct send *const send = run_send(ref->step, ref->run->op);
+    if (ref->run->op == OP_ACTION && saga_direction(turn->saga) != SAGA_RUNNING) return;
+    const uint64_t more_ms = send->heartbeat_ms > 0 ? send->heartbeat_ms : send->timeout_ms;
+    ref->run->deadline_at_ms = turn->context->now_ms + (int64_t)more_ms;
+}
+
+static enum verdict take_progress(struct turn *turn, const struct run_ref *ref)
+{
+    const struct json_view *const view = payload_of(turn);
+    const struct json_view *const part = view == NULL ? NULL : json_view_member(view, "progress");
+    struct detail detail = {.message = text_member(view, "message")};
+    if (part != NULL && part->type == VIEW_NUMBER) detail.progress = part->text;
+    extend(turn, ref);
+    detail.deadline_at_ms = ref->run->deadline_at_ms;
+    move_run(turn, ref, RUN_PROGRESS, &detail);
+    return VERDICT_APPLIED;
+}
+
+static enum verdict take_pending(struct turn *turn, const struct run_ref *ref)
+{
+    extend(turn, ref);
+    ref->run->promised = true;
+    move_run(turn, ref, RUN_PROMISED, &(struct detail){.deadline_at_ms = ref->run->deadline_at_ms});
+    return VERDICT_APPLIED;
+}
+
+static enum verdict know_it(struct turn *turn, const struct run_ref *ref)
+{
+    (void)turn;
+    (void)ref;
+    return VERDICT_DUPLICATE;
+}
+
+/* The attempt is over and the next one has its time: known if that is why. */
+static enum verdict know_retry(struct turn *turn, const struct run_ref *ref)
+{
+    const struct bytes code = turn->event->code.size > 0 ? turn->event->code : BYTES("failed");
+    return bytes_equal_text(code, ref->run->error.code) ? VERDICT_DUPLICATE : VERDICT_LATE;
+}
+
+/* ---- which reply in which state ---- */
+
+enum reply_kind {
+    REPLY_SUCCESS, /* of any attempt */
+    REPLY_FAILURE, /* from here on: of the newest attempt */
+    REPLY_RETRY,
+    REPLY_PROGRESS,
+    REPLY_PENDING,
+    REPLY_RETRY_AGAIN, /* the attempt is over already */
+    REPLY_STALE,       /* no success, and of another attempt or of one that is over */
+    REPLY_KIND_COUNT,
+};
+
+typedef enum verdict reply_rule(struct turn *turn, const struct run_ref *ref);
+
+/* An empty cell is late: the outcome stands, the contradiction is recorded. */
+/* clang-format off */
+static reply_rule *const REPLIES[STEP_STATE_COUNT][REPLY_KIND_COUNT] = {
+    [STEP_READY] = { [REPLY_SUCCESS] = take_success }, /* it was out before */
+    [STEP_DISPATCHED] = {
+        [REPLY_SUCCESS]  = take_success,
+        [REPLY_FAILURE]  = take_failure,
+        [REPLY_RETRY]    = take_retry,
+        [REPLY_PROGRESS] = take_progress,
+        [REPLY_PENDING]  = take_pending,
+    },
+    [STEP_RETRYING] = {
+        [REPLY_SUCCESS]     = take_success,
+        [REPLY_FAILURE]     = take_failure,
+        [REPLY_RETRY_AGAIN] = know_retry,
+    },
+    [STEP_SUCCEEDED] = { [REPLY_SUCCESS] = know_it },
+    [STEP_FAILED]    = { [REPLY_FAILURE] = know_it },
+    [STEP_COMPENSATING] = {
+        [REPLY_SUCCESS]     = take_success,
+        [REPLY_FAILURE]     = take_failure,
+        [REPLY_RETRY]       = take_retry,
+        [REPLY_PROGRESS]    = take_progress,
+        [REPLY_PENDING]     = take_pending,
+        [REPLY_RETRY_AGAIN] = know_retry,
+    },
+    [STEP_COMPENSATED]         = { [REPLY_SUCCESS] = know_it },
+    [STEP_COMPENSATION_FAILED] = { [REPLY_FAILURE] = know_it },
+};
+/* clang-format on */
+
+static enum reply_kind kind_of(const struct event *event, const struct step_run *run)
+{
+    if (event->outcome == OUTCOME_SUCCESS) return REPLY_SUCCESS;
+    if (event->attempt != run->attempt) return REPLY_STALE;
+    switch (event->outcome) {
+    case OUTCOME_SUCCESS: break;
+    case OUTCOME_FAILURE: return REPLY_FAILURE;
+    case OUTCOME_RETRY: return run_is_out(run) ? REPLY_RETRY : REPLY_RETRY_AGAIN;
+    case OUTCOME_PROGRESS: return run_is_out(run) ? REPLY_PROGRESS : REPLY_STALE;
+    case OUTCOME_PENDING: return run_is_out(run) ? REPLY_PENDING : REPLY_STALE;
+    }
+    abort();
+}
+
+static enum verdict judge(struct turn *turn, const struct run_ref *ref)
+{
+    const struct event *const event = turn->event;
+    /* The undo covers whatever its action still says. */
+    if (event->op == OP_ACTION && ref->run->op == OP_COMPENSATE) return VERDICT_LATE;
+    if (event->op != ref->run->op || ref->run->attempt == 0) return VERDICT_ILLEGAL;
+    reply_rule *const rule = REPLIES[ref->run->state][kind_of(event, ref->run)];
+    return rule == NULL ? VERDICT_LATE : rule(turn, ref);
+}
+
+static const char *outcome_name(enum outcome outcome)
+{
+    switch (outcome) {
+    case OUTCOME_SUCCESS: return "success";
+    case OUTCOME_FAILURE: return "failure";
+    case OUTCOME_RETRY: return "retry";
+    case OUTCOME_PROGRESS: return "progress";
+    case OUTCOME_PENDING: return "pending";
+    }
+    abort();
+}
+
+/* The entry speaks of the reply's direction and attempt, not of where the run is now. */
+static void record_ignored(struct turn *turn, const struct run_ref *ref,
+                           const struct detail *detail)
+{
+    struct step_run said = {.op = turn->event->op, .attempt = turn->event->attempt};
+    struct run_ref shown = *ref;
+    shown.run = &said;
+    record(turn, "reply.ignored", &shown, detail);
+}
+
+enum verdict take_reply(struct turn *turn)
+{
+    const struct event *const event = turn->event;
+    struct run_ref ref;
+    if (event->op == OP_PROBE || !find_run(turn, &ref)) return VERDICT_UNKNOWN;
+    const enum verdict verdict = judge(turn, &ref);
+    if (verdict == VERDICT_APPLIED) return verdict;
+    record_ignored(turn, &ref,
+                   &(struct detail){.outcome = bytes_of(outcome_name(event->outcome)),
+                                    .reason = bytes_of(verdict_name(verdict)),
+                                    .code = event->code});
+    return verdict;
+}
+
+enum verdict take_bad_reply(struct turn *turn)
+{
+    struct run_ref ref;
+    if (turn->event->op == OP_PROBE || !find_run(turn, &ref)) return VERDICT_UNKNOWN;
+    const enum step_state state = ref.run->state;
+    const bool open =
+        ref.run->op == turn->event->op &&
+        (state == STEP_DISPATCHED || state == STEP_RETRYING || state == STEP_COMPENSATING);
+    const bool first = open && !ref.run->bad_reply;
+    record_ignored(turn, &ref,
+                   &(struct detail){.reason = BYTES("malformed"), .text = turn->event->reason});
+    if (!open) return VERDICT_LATE;
+    ref.run->bad_reply = true;
+    turn->changed = first;
+    return first ? VERDICT_APPLIED : VERDICT_DUPLICATE;
+}

@@ -1,0 +1,161 @@
+/* How a run ends, or gets another attempt. */
+#include "sagas/machine/backoff.h"
+#include "sagas/machine/turn.h"
+
+enum { STATED_DELAY_MAX_MS = 24 * 60 * 60 * 1000 };
+
+void run_face(struct step_run *run, enum op op)
+{
+    if (run->op == op) return;
+    run->op = op;
+    run->attempt = run->uncounted = 0;
+    run->unanswered = run->promised = false;
+    run->first_sent_at_ms = run->sent_at_ms = 0;
+    run->deadline_at_ms = run->next_attempt_at_ms = 0;
+}
+
+void run_renew(struct step_run *run)
+{
+    run->uncounted = run->attempt;
+    run->first_sent_at_ms = 0;
+}
+
+static void close_run(struct turn *turn, struct step_run *run)
+{
+    run->deadline_at_ms = run->next_attempt_at_ms = 0;
+    run->promised = false;
+    run->finished_at_ms = turn->context->now_ms;
+}
+
+static void keep_output(struct turn *turn, const struct run_ref *ref, struct bytes output)
+{
+    ref->runs->collected = (struct bytes){0};
+    if (output.data == NULL || output.size == 0) return;
+    ref->run->output = bytes_copy(turn->saga->arena, output);
+    ref->run->output_seq = turn->decision->history_first_seq;
+    turn->decision->payload = ref->run->output;
+}
+
+void run_succeed(struct turn *turn, const struct run_ref *ref, struct bytes output)
+{
+    struct step_run *const run = ref->run;
+    close_run(turn, run);
+    run->bad_reply = false;
+    if (run->op == OP_COMPENSATE) {
+        move_run(turn, ref, RUN_UNDONE, &(struct detail){0});
+        return;
+    }
+    run->unanswered = false;
+    run->error = (struct saga_error){0};
+    keep_output(turn, ref, output);
+    move_run(turn, ref, RUN_DONE, &(struct detail){0});
+}
+
+void run_skip(struct turn *turn, const struct run_ref *ref, struct bytes output,
+              struct bytes reason)
+{
+    const struct detail detail = {.reason = reason};
+    close_run(turn, ref->run);
+    if (ref->run->op == OP_COMPENSATE) {
+        move_run(turn, ref, RUN_UNDO_WAIVED, &detail);
+        return;
+    }
+    keep_output(turn, ref, output);
+    move_run(turn, ref, RUN_SKIP, &detail);
+}
+
+void run_give_up(struct turn *turn, const struct run_ref *ref)
+{
+    struct step_run *const run = ref->run;
+    const struct detail detail = detail_of_error(&run->error);
+    close_run(turn, run);
+    if (run->op == OP_COMPENSATE)
+        move_run(turn, ref, RUN_UNDO_FAILED, &detail);
+    else
+        move_run(turn, ref, run->unanswered ? RUN_NO_ANSWER : RUN_NO_EFFECT, &detail);
+}
+
+void run_refuse(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble)
+{
+    set_error(turn, &ref->run->error, trouble->code, trouble->text);
+    ref->run->bad_reply = false;
+    /* A refusal speaks for the key: earlier attempts that nobody answered had no effect either. */
+    ref->run->unanswered = false;
+    run_give_up(turn, ref);
+}
+
+/* ---- the next attempt ---- */
+
+static bool is_never_on(const struct retry_policy *policy, struct bytes code)
+{
+    for (size_t i = 0; i < policy->never_on_count; i++) {
+        if (bytes_equal(policy->never_on[i], code)) return true;
+    }
+    return false;
+}
+
+/* No action is sent any more once the saga is being undone or another item has failed. */
+static bool may_send_again(const struct turn *turn, const struct run_ref *ref)
+{
+    if (ref->run->op == OP_COMPENSATE) return true;
+    return saga_direction(turn->saga) == SAGA_RUNNING && !step_is_doomed(ref->runs);
+}
+
+static uint64_t stated_delay_ms(uint64_t delay_ms)
+{
+    if (delay_ms < 1) return 1;
+    return delay_ms < STATED_DELAY_MAX_MS ? delay_ms : STATED_DELAY_MAX_MS;
+}
+
+/* When the next attempt starts; 0: there is none. */
+static int64_t plan_attempt(struct turn *turn, const struct run_ref *ref,
+                            const struct trouble *trouble)
+{
+    const struct step_run *const run = ref->run;
+    const struct retry_policy *const policy = &run_send(ref->step, run->op)->retry;
+    if (!may_send_again(turn, ref) || is_never_on(policy, trouble->code)) return 0;
+    const uint32_t counted = run->attempt > run->uncounted ? run->attempt - run->uncounted : 1;
+    uint64_t delay_ms = 0;
+    if (trouble->delay_stated) {
+        delay_ms = stated_delay_ms(trouble->delay_ms);
+    } else {
+        if (policy->max_attempts > 0 && counted >= policy->max_attempts) return 0;
+        delay_ms = backoff_delay_ms(policy, counted, turn->context->random);
+    }
+    const int64_t at_ms = turn->context->now_ms + (int64_t)delay_ms;
+    const int64_t end_ms = run->first_sent_at_ms + (int64_t)policy->max_elapsed_ms;
+    return policy->max_elapsed_ms > 0 && at_ms > end_ms ? 0 : at_ms;
+}
+
+static void end_attempts(struct turn *turn, const struct run_ref *ref)
+{
+    if (ref->run->op == OP_ACTION || ref->step->compensation.on_exhausted == ON_EXHAUSTED_STUCK) {
+        run_give_up(turn, ref);
+        return;
+    }
+    struct detail detail = detail_of_error(&ref->run->error);
+    detail.reason = BYTES("attempts are over; the definition says continue");
+    close_run(turn, ref->run);
+    move_run(turn, ref, RUN_UNDO_WAIVED, &detail);
+}
+
+void run_retry(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble)
+{
+    struct step_run *const run = ref->run;
+    set_error(turn, &run->error, trouble->code, trouble->text);
+    const int64_t at_ms = plan_attempt(turn, ref, trouble);
+    if (at_ms == 0) {
+        end_attempts(turn, ref);
+        return;
+    }
+    run->deadline_at_ms = 0;
+    run->promised = false;
+    run->next_attempt_at_ms = at_ms;
+    /* What is asked for by the participant does not use up an attempt. */
+    if (trouble->delay_stated) run->uncounted++;
+    struct detail detail = detail_of_error(&run->error);
+    detail.next_attempt_at_ms = at_ms;
+    detail.delay_ms = (uint64_t)(at_ms - turn->context->now_ms);
+    detail.stated = trouble->delay_stated;
+    move_run(turn, ref, run->op == OP_COMPENSATE ? RUN_UNDO_RETRY : RUN_RETRY, &detail);
+}

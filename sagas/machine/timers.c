@@ -1,0 +1,195 @@
+/* What comes with time: the start, the saga's deadline, the ends of attempts, the next attempts. */
+#include "sagas/machine/turn.h"
+
+#include <stdio.h>
+
+/* ---- the saga's own times ---- */
+
+static void start_now(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    const int64_t now_ms = turn->context->now_ms;
+    saga->started_at_ms = now_ms;
+    restart_deadline(turn);
+    move_saga(turn, SAGA_GO, &(struct detail){.deadline_at_ms = saga->deadline_at_ms});
+}
+
+void restart_deadline(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    if (saga->definition->timeout_ms == 0) return;
+    saga->deadline_at_ms = turn->context->now_ms + (int64_t)saga->definition->timeout_ms;
+}
+
+static bool waits_for_start(const struct saga *saga)
+{
+    return saga->state == SAGA_PENDING && saga->revision > 0 && !saga->paused;
+}
+
+/* While paused or stuck it does not fire; past the pivot it fires once. */
+static bool waits_for_deadline(const struct saga *saga)
+{
+    return saga->state == SAGA_RUNNING && !saga->paused && saga->deadline_at_ms != 0 &&
+           (saga->attention & ATTENTION_OVERDUE) == 0;
+}
+
+static void fire_deadline(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    if (saga_is_past_pivot(saga)) {
+        saga->attention |= ATTENTION_OVERDUE;
+        move_saga(turn, SAGA_OVERDUE, &(struct detail){.deadline_at_ms = saga->deadline_at_ms});
+        return;
+    }
+    if (saga->definition->on_timeout == ON_TIMEOUT_PAUSE) {
+        saga->paused = saga->paused_by_timeout = true;
+        move_saga(turn, SAGA_HOLD,
+                  &(struct detail){.reason = BYTES("on_timeout"),
+                                   .deadline_at_ms = saga->deadline_at_ms});
+        return;
+    }
+    turn_back(turn, NULL,
+              &(struct saga_error){.code = "saga_timeout",
+                                   .detail = BYTES("the saga did not end within its timeout")});
+}
+
+/* ---- runs ---- */
+
+static void fire_ends(struct turn *turn, size_t position)
+{
+    const struct step_runs *const runs = &turn->saga->steps[position];
+    for (uint32_t i = 0; i < runs->count; i++) {
+        const struct run_ref ref = run_ref_at(turn->saga, position, i);
+        if (run_is_out(ref.run) && ref.run->deadline_at_ms <= turn->context->now_ms)
+            fall_due(turn, &ref);
+    }
+}
+
+static void fire_attempts(struct turn *turn, size_t position)
+{
+    const struct step_runs *const runs = &turn->saga->steps[position];
+    for (uint32_t i = 0; i < runs->count; i++) {
+        const struct run_ref ref = run_ref_at(turn->saga, position, i);
+        const int64_t at_ms = ref.run->next_attempt_at_ms;
+        if (at_ms != 0 && at_ms <= turn->context->now_ms) begin(turn, &ref, ref.run->op);
+    }
+}
+
+void fire_due(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    const int64_t now_ms = turn->context->now_ms;
+    if (waits_for_start(saga) && saga->start_at_ms <= now_ms) start_now(turn);
+    if (waits_for_deadline(saga) && saga->deadline_at_ms <= now_ms) fire_deadline(turn);
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        fire_ends(turn, i);
+        if (!saga->paused) fire_attempts(turn, i);
+    }
+}
+
+static int64_t sooner(int64_t a_ms, int64_t b_ms)
+{
+    if (a_ms == 0 || b_ms == 0) return a_ms == 0 ? b_ms : a_ms;
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+int64_t saga_next_due_ms(const struct saga *saga)
+{
+    int64_t due_ms = 0;
+    if (saga_is_finished(saga->state)) return 0;
+    if (waits_for_start(saga)) due_ms = saga->start_at_ms;
+    if (waits_for_deadline(saga)) due_ms = saga->deadline_at_ms;
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
+            const struct step_run *const run = &saga->steps[i].run[k];
+            due_ms = sooner(due_ms, run->deadline_at_ms);
+            if (!saga->paused) due_ms = sooner(due_ms, run->next_attempt_at_ms);
+        }
+    }
+    return due_ms;
+}
+
+/* ---- the end of a pause ---- */
+
+void end_pause(struct turn *turn, struct bytes reason)
+{
+    struct saga *const saga = turn->saga;
+    saga->paused = saga->paused_by_timeout = false;
+    saga->paused_by = (struct bytes){0};
+    move_saga(turn, SAGA_RESUME,
+              &(struct detail){.reason = reason, .state = saga_state_name(saga->state)});
+}
+
+/* Steps that failed into a pause are sent again with fresh attempts. */
+static void reopen(struct turn *turn, size_t position)
+{
+    struct saga *const saga = turn->saga;
+    const struct step_runs *const runs = &saga->steps[position];
+    for (uint32_t i = 0; i < runs->count; i++) {
+        const struct run_ref ref = run_ref_at(saga, position, i);
+        if (ref.run->state != STEP_FAILED && ref.run->state != STEP_UNKNOWN) continue;
+        const bool unreached = ref.run->attempt == 0 && !runs->expanded;
+        run_renew(ref.run);
+        move_run(turn, &ref, unreached ? RUN_RESET : RUN_REOPENED,
+                 &(struct detail){.reason = BYTES("resumed with fresh attempts")});
+    }
+}
+
+static void reopen_held(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        const struct step *const step = &saga->definition->steps[i];
+        if (step_is_doomed(&saga->steps[i]) && step_reaction(saga, step) == REACT_PAUSE)
+            reopen(turn, i);
+    }
+}
+
+void resume(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    const bool by_timeout = saga->paused_by_timeout;
+    end_pause(turn, turn->event->reason);
+    if (by_timeout) restart_deadline(turn);
+    fire_due(turn);
+    if (!saga->paused && saga_direction(saga) == SAGA_RUNNING) reopen_held(turn);
+}
+
+/* ---- events ---- */
+
+enum verdict take_start(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    if (saga->revision != 0) {
+        (void)snprintf(turn->decision->why, sizeof(turn->decision->why),
+                       "The saga has been started already.");
+        return VERDICT_ILLEGAL;
+    }
+    record(turn, "saga.created", NULL, &(struct detail){.start_at_ms = saga->start_at_ms});
+    turn->changed = true;
+    if (turn->event->held) {
+        saga->paused = true;
+        move_saga(turn, SAGA_HOLD, &(struct detail){.reason = BYTES("the definition is paused")});
+    } else if (saga->start_at_ms <= turn->context->now_ms) {
+        start_now(turn);
+    }
+    return VERDICT_APPLIED;
+}
+
+enum verdict take_timer(struct turn *turn)
+{
+    fire_due(turn);
+    return VERDICT_NOTHING;
+}
+
+enum verdict take_resend(struct turn *turn)
+{
+    const struct saga *const saga = turn->saga;
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
+            const struct run_ref ref = run_ref_at(saga, i, k);
+            if (run_is_out(ref.run)) begin_again(turn, &ref);
+        }
+    }
+    return VERDICT_NOTHING;
+}

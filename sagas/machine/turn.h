@@ -1,0 +1,182 @@
+/*
+ * sagas/machine/turn.h
+ *   One decision in the making: what the files of sagas/machine/ share. For them only.
+ *
+ * An event changes a few runs; then carry_on() looks at the whole saga and does everything that
+ * has become possible, until nothing moves any more. A change of state goes through move_saga or
+ * move_run, which look it up in the tables and write its history.
+ */
+#ifndef SAGAS_MACHINE_TURN_H
+#define SAGAS_MACHINE_TURN_H
+
+#include "sagas/machine/machine.h"
+#include "sagas/machine/tables.h"
+
+struct turn {
+    struct saga *saga;
+    const struct event *event;
+    struct decide_context *context;
+    struct decision *decision;
+    struct buffer history; /* "[entry,entry" */
+    struct command *commands;
+    size_t command_room;
+    bool changed; /* the event is applied */
+    bool moved;   /* since carry_on last looked */
+    struct expression_step *value_steps;
+    bool values_fresh;
+};
+
+/* One run and where it stands. */
+struct run_ref {
+    const struct step *step;
+    struct step_runs *runs;
+    struct step_run *run;
+    int32_t index; /* or INDEX_NONE */
+};
+
+/* ---- queries.c: what follows from the state, nothing of it stored ---- */
+
+struct run_ref run_ref_at(const struct saga *saga, size_t position, uint32_t item);
+/* How many runs a step shows: `count`, and one for a foreach over nothing. */
+uint32_t runs_shown(const struct step_runs *runs);
+/* Running or compensating, also while stuck. */
+enum saga_state saga_direction(const struct saga *saga);
+bool saga_is_past_pivot(const struct saga *saga);
+
+enum standing {
+    STANDING_UNREACHED,
+    STANDING_OPEN,   /* something is out or may be sent */
+    STANDING_FAILED, /* a run failed or is unknown, and nothing is out any more */
+    STANDING_DONE,   /* succeeded or skipped */
+};
+enum standing step_standing(const struct step_runs *runs);
+/* A run of it failed or is unknown: no further sending of its actions. */
+bool step_is_doomed(const struct step_runs *runs);
+bool step_has_unknown(const struct step_runs *runs);
+
+enum reaction {
+    REACT_PASS, /* ignored: what depends on it goes on */
+    REACT_PAUSE,
+    REACT_TURN_BACK,
+    REACT_OPERATOR,
+};
+/* To a step that stands failed while the saga goes forward. */
+enum reaction step_reaction(const struct saga *saga, const struct step *step);
+bool run_needs_operator(const struct saga *saga, const struct run_ref *ref);
+/* Failed or unknown, and the definition's pause waits for what an operator says. */
+bool run_is_held(const struct saga *saga, const struct run_ref *ref);
+bool run_is_out(const struct step_run *run);
+/* Nothing of it is left to undo or to wait for, the saga being undone. */
+bool run_is_settled_back(const struct step_run *run);
+/* Which steps are through, themselves and all before them: saga forward. `ret` has step_count
+ * places. */
+void find_passed(const struct saga *saga, bool *ret);
+/* Which steps have nothing after them that is still to be undone or awaited: saga back. */
+void find_clear(const struct saga *saga, bool *ret);
+/* The state that a step shows as a whole: steps.<id>.state. */
+enum step_state step_shown_state(const struct step_runs *runs);
+const struct send *run_send(const struct step *step, enum op op);
+
+/* ---- history.c ---- */
+
+/* Members of an entry's detail; what is absent or zero is left out. */
+struct detail {
+    struct bytes verb, outcome, reason, code, text;
+    struct bytes progress; /* JSON number */
+    struct bytes message;
+    const char *state;
+    bool paused, again, stated;
+    bool counts_items;
+    uint32_t items;
+    uint64_t delay_ms;
+    int64_t next_attempt_at_ms, deadline_at_ms, start_at_ms;
+};
+
+/* `ref` NULL: an entry of the saga. */
+void record(struct turn *turn, const char *type, const struct run_ref *ref,
+            const struct detail *detail);
+struct detail detail_of_error(const struct saga_error *error);
+void close_history(struct turn *turn);
+
+/* ---- move.c ---- */
+
+void move_saga(struct turn *turn, enum saga_event event, const struct detail *detail);
+void move_run(struct turn *turn, const struct run_ref *ref, enum run_event event,
+              const struct detail *detail);
+/* Codes are cut to what a code may be; the text is copied to the saga, cut at a character. */
+void set_error(struct turn *turn, struct saga_error *error, struct bytes code, struct bytes text);
+
+/* ---- values.c: what expressions see ---- */
+
+bool condition_holds(struct turn *turn, const struct step *step, bool *ret_holds,
+                     struct expression_error *ret_error);
+/* The list of a foreach; *ret_code is set with the error. */
+bool list_items(struct turn *turn, const struct step *step, uint32_t *ret_count,
+                const char **ret_code, struct expression_error *ret_error);
+/* Key, value and headers of the run's command in direction `op`. */
+bool make_command(struct turn *turn, const struct run_ref *ref, enum op op,
+                  struct command *ret_command, struct expression_error *ret_error);
+bool saga_output(struct turn *turn, struct bytes *ret_output, struct expression_error *ret_error);
+
+/* ---- dispatch.c: sending, by kind of step ---- */
+
+/* Send the run's next attempt; if its command cannot be made it fails instead. */
+void begin(struct turn *turn, const struct run_ref *ref, enum op op);
+/* The same attempt once more, as the transport may have lost it. */
+void begin_again(struct turn *turn, const struct run_ref *ref);
+/* Its deadline has passed. */
+void fall_due(struct turn *turn, const struct run_ref *ref);
+
+/* ---- settle.c: how a run ends ---- */
+
+struct trouble { /* why an attempt failed */
+    struct bytes code, text;
+    bool delay_stated;
+    uint64_t delay_ms;
+};
+void run_succeed(struct turn *turn, const struct run_ref *ref, struct bytes output);
+/* Refused: no attempt had an effect, or the undo was declined. */
+void run_refuse(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble);
+/* Plan the next attempt by policy, or end. */
+void run_retry(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble);
+/* End without another attempt; what earlier ones left open decides how. */
+void run_give_up(struct turn *turn, const struct run_ref *ref);
+void run_skip(struct turn *turn, const struct run_ref *ref, struct bytes output,
+              struct bytes reason);
+/* Fresh counters; numbers of attempts go on, so that ids stay unique. */
+void run_renew(struct step_run *run);
+void run_face(struct step_run *run, enum op op);
+
+/* ---- carry.c, forward.c, back.c: everything that has become possible ---- */
+
+void carry_on(struct turn *turn);
+void go_forward(struct turn *turn);
+void go_back(struct turn *turn);
+/* What was sent before and waits for another attempt gets none. */
+void stop_attempts(struct turn *turn, size_t position);
+/* From here on the saga is being undone; `step` NULL: the saga as a whole is the cause. */
+void turn_back(struct turn *turn, const struct step *step, const struct saga_error *cause);
+void finish(struct turn *turn, enum saga_event event, const struct detail *detail);
+
+/* ---- timers.c ---- */
+
+void fire_due(struct turn *turn);
+/* Not paused any more; how the deadline goes on is the caller's to say. */
+void end_pause(struct turn *turn, struct bytes reason);
+void restart_deadline(struct turn *turn);
+void resume(struct turn *turn);
+
+/* ---- the events: each returns its verdict, and `changed` says whether it is applied ---- */
+
+enum verdict take_start(struct turn *turn);
+enum verdict take_timer(struct turn *turn);
+enum verdict take_resend(struct turn *turn);
+enum verdict take_reply(struct turn *turn);
+enum verdict take_bad_reply(struct turn *turn);
+enum verdict take_saga_verb(struct turn *turn);
+enum verdict take_step_verb(struct turn *turn);
+
+/* The run that the event names; false: there is none. */
+bool find_run(const struct turn *turn, struct run_ref *ret_ref);
+
+#endif

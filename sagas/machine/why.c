@@ -1,0 +1,308 @@
+#include "sagas/machine/why.h"
+
+#include "sagas/machine/turn.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- words ---- */
+
+/* `12:00:03`, with its date when that is not today's. UTC. */
+static void write_time(struct buffer *buffer, int64_t at_ms, int64_t now_ms)
+{
+    enum { DATE_AT = 1, DATE_SIZE = 10, CLOCK_AT = 12, CLOCK_SIZE = 8 };
+
+    struct buffer at = buffer_in(buffer->arena);
+    struct buffer now = buffer_in(buffer->arena);
+    json_write_time(&at, at_ms == 0 ? 1 : at_ms);
+    json_write_time(&now, now_ms == 0 ? 1 : now_ms);
+    if (memcmp(at.data + DATE_AT, now.data + DATE_AT, DATE_SIZE) != 0) {
+        buffer_add(buffer, at.data + DATE_AT, DATE_SIZE);
+        buffer_add_char(buffer, ' ');
+    }
+    buffer_add(buffer, at.data + CLOCK_AT, CLOCK_SIZE);
+}
+
+static const char *ordinal_end(uint32_t number)
+{
+    if (number / 10 % 10 == 1) return "th";
+    switch (number % 10) {
+    case 1: return "st";
+    case 2: return "nd";
+    case 3: return "rd";
+    default: return "th";
+    }
+}
+
+static void write_step(struct buffer *buffer, const struct run_ref *ref)
+{
+    buffer_add_text(buffer, ref->run->op == OP_COMPENSATE ? "The undo of step " : "Step ");
+    buffer_add_bytes(buffer, ref->step->id);
+    if (ref->index != INDEX_NONE) buffer_add_format(buffer, "[%" PRId32 "]", ref->index);
+}
+
+static void write_times(struct buffer *buffer, uint32_t count)
+{
+    if (count == 1)
+        buffer_add_text(buffer, "once");
+    else
+        buffer_add_format(buffer, "%" PRIu32 " times", count);
+}
+
+static void write_error(struct buffer *buffer, const char *before, const struct saga_error *error,
+                        const char *after)
+{
+    if (error->code[0] == '\0') return;
+    buffer_add_text(buffer, before);
+    buffer_add_text(buffer, error->code);
+    if (error->detail.size > 0) {
+        buffer_add_text(buffer, ", ");
+        buffer_add_bytes(buffer, error->detail);
+    }
+    buffer_add_text(buffer, after);
+}
+
+/* ---- the sentence ---- */
+
+struct telling {
+    const struct saga *saga;
+    int64_t now_ms;
+    struct arena *arena;
+    struct buffer text;
+    struct why *why;
+};
+
+/* The command's key as it was sent; the saga itself is not touched. */
+static struct bytes key_of(const struct telling *telling, const struct run_ref *ref)
+{
+    const size_t count = telling->saga->definition->step_count;
+    struct saga saga = *telling->saga;
+    saga.arena = telling->arena;
+    saga.steps = arena_array(telling->arena, count, sizeof(*saga.steps));
+    memcpy(saga.steps, telling->saga->steps, count * sizeof(*saga.steps));
+    struct decide_context context = {.now_ms = telling->now_ms, .arena = telling->arena};
+    struct turn turn = {.saga = &saga, .context = &context};
+    struct command command;
+    struct expression_error error;
+    struct run_ref own = *ref;
+    own.runs = &saga.steps[ref->step->position];
+    return make_command(&turn, &own, ref->run->op, &command, &error) ? command.key
+                                                                     : (struct bytes){0};
+}
+
+static void name_run(struct telling *telling, const struct run_ref *ref)
+{
+    struct why *const why = telling->why;
+    why->step = ref->step->position;
+    why->index = ref->index;
+    why->op = ref->run->op;
+    why->attempt = ref->run->attempt;
+    if (ref->run->error.code[0] != '\0') why->last_error = &ref->run->error;
+    why->command_sent_at_ms = ref->run->sent_at_ms;
+    if (ref->run->attempt == 0) return;
+    why->topic = run_send(ref->step, ref->run->op)->topic;
+    why->key = key_of(telling, ref);
+}
+
+static void tell_stuck(struct telling *telling, const struct run_ref *ref)
+{
+    struct buffer *const text = &telling->text;
+    const struct step_run *const run = ref->run;
+    telling->why->kind = "operator";
+    telling->why->by = BYTES("operator");
+    telling->why->since_ms = run->finished_at_ms;
+    name_run(telling, ref);
+    write_step(text, ref);
+    if (run->state == STEP_UNKNOWN) {
+        buffer_add_text(text, " was tried ");
+        write_times(text, run->attempt);
+        write_error(text, " (last: ", &run->error, ")");
+        buffer_add_text(text,
+                        " and nobody knows whether it took effect; an operator decides: "
+                        "retry sends it again, complete says that it happened.");
+        return;
+    }
+    buffer_add_text(text, " failed");
+    write_error(text, " (", &run->error, ")");
+    if (run->op == OP_ACTION)
+        buffer_add_text(text, " after the pivot; an operator decides: retry, skip or complete.");
+    else if (ref->step->undo == UNDO_UNDECLARED)
+        buffer_add_text(text, "; an operator decides: skip waives it.");
+    else
+        buffer_add_text(text, "; an operator decides: retry sends it again, skip waives it.");
+}
+
+static void tell_held(struct telling *telling, const struct run_ref *ref)
+{
+    struct buffer *const text = &telling->text;
+    telling->why->kind = "operator";
+    telling->why->since_ms = ref->run->finished_at_ms;
+    telling->why->by = telling->saga->paused_by;
+    name_run(telling, ref);
+    write_step(text, ref);
+    buffer_add_text(text, ref->run->state == STEP_UNKNOWN ? " has an unknown outcome" : " failed");
+    write_error(text, " (", &ref->run->error, ")");
+    buffer_add_text(text,
+                    " and the saga is paused; resume or retry sends it again, skip, complete "
+                    "or cancel end the wait.");
+}
+
+static void tell_paused(struct telling *telling)
+{
+    const struct saga *const saga = telling->saga;
+    struct buffer *const text = &telling->text;
+    telling->why->kind = "operator";
+    telling->why->since_ms = saga->updated_at_ms;
+    telling->why->by = saga->paused_by;
+    if (saga->paused_by.data != NULL) {
+        buffer_add_text(text, "The saga was paused by ");
+        buffer_add_bytes(text, saga->paused_by);
+        buffer_add_text(text, "; resume lets it go on.");
+    } else if (saga->state == SAGA_PENDING) {
+        buffer_add_text(text, "The definition ");
+        buffer_add_bytes(text, saga->definition->name);
+        buffer_add_text(text, " is paused; the saga starts when it is resumed.");
+    } else {
+        buffer_add_text(text, "The saga did not end by ");
+        write_time(text, saga->deadline_at_ms, telling->now_ms);
+        buffer_add_text(text,
+                        " and its definition says pause; resume gives it the same time "
+                        "again.");
+    }
+}
+
+static void tell_retry(struct telling *telling, const struct run_ref *ref)
+{
+    struct buffer *const text = &telling->text;
+    const struct step_run *const run = ref->run;
+    telling->why->kind = "retry";
+    telling->why->since_ms = run->sent_at_ms;
+    telling->why->next_attempt_at_ms = run->next_attempt_at_ms;
+    name_run(telling, ref);
+    write_step(text, ref);
+    buffer_add_text(text, " was tried ");
+    write_times(text, run->attempt);
+    buffer_add_text(text, " by ");
+    buffer_add_bytes(text, telling->why->topic);
+    write_error(text, " (last: ", &run->error, ")");
+    buffer_add_format(text, "; the %" PRIu32 "%s attempt starts at ", run->attempt + 1,
+                      ordinal_end(run->attempt + 1));
+    write_time(text, run->next_attempt_at_ms, telling->now_ms);
+    buffer_add_char(text, '.');
+}
+
+static void tell_reply(struct telling *telling, const struct run_ref *ref)
+{
+    struct buffer *const text = &telling->text;
+    const struct step_run *const run = ref->run;
+    telling->why->kind = "reply";
+    telling->why->since_ms = run->sent_at_ms;
+    name_run(telling, ref);
+    write_step(text, ref);
+    buffer_add_text(text, run->promised ? " was accepted by " : " was sent to ");
+    buffer_add_bytes(text, telling->why->topic);
+    buffer_add_text(text, " at ");
+    write_time(text, run->sent_at_ms, telling->now_ms);
+    if (run->attempt > 1)
+        buffer_add_format(text, " for the %" PRIu32 "%s time", run->attempt,
+                          ordinal_end(run->attempt));
+    write_error(text, " (before: ", &run->error, ")");
+    buffer_add_text(text, run->promised ? "; its result is awaited until "
+                                        : "; its reply is awaited until ");
+    write_time(text, run->deadline_at_ms, telling->now_ms);
+    if (run->op == OP_ACTION && saga_direction(telling->saga) == SAGA_COMPENSATING)
+        buffer_add_text(text, ", then it is undone if it may have taken effect");
+    buffer_add_char(text, '.');
+}
+
+static void tell_timer(struct telling *telling)
+{
+    const struct saga *const saga = telling->saga;
+    telling->why->kind = "timer";
+    telling->why->since_ms = saga->created_at_ms;
+    telling->why->next_attempt_at_ms = saga->start_at_ms;
+    buffer_add_text(&telling->text, "The saga starts at ");
+    write_time(&telling->text, saga->start_at_ms, telling->now_ms);
+    buffer_add_char(&telling->text, '.');
+}
+
+static void tell_nothing(struct telling *telling)
+{
+    const struct saga *const saga = telling->saga;
+    struct buffer *const text = &telling->text;
+    telling->why->kind = "nothing";
+    telling->why->since_ms = saga->updated_at_ms;
+    buffer_add_format(text, "The saga is %s", saga_state_name(saga->state));
+    if (saga->error.code[0] != '\0') {
+        telling->why->last_error = &saga->error;
+        if (saga->error_step.data != NULL) {
+            buffer_add_text(text, ", because of step ");
+            buffer_add_bytes(text, saga->error_step);
+        }
+        write_error(text, " (", &saga->error, ")");
+    }
+    buffer_add_text(text, saga_is_finished(saga->state) ? "; nothing is to come." : ".");
+}
+
+/* ---- which one ---- */
+
+typedef bool run_question(const struct saga *saga, const struct run_ref *ref);
+
+static bool waits_for_attempt(const struct saga *saga, const struct run_ref *ref)
+{
+    (void)saga;
+    return ref->run->next_attempt_at_ms != 0;
+}
+
+static bool is_out(const struct saga *saga, const struct run_ref *ref)
+{
+    (void)saga;
+    return run_is_out(ref->run);
+}
+
+static bool find_first(const struct saga *saga, run_question *question, struct run_ref *ret_ref)
+{
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        for (uint32_t k = 0; k < runs_shown(&saga->steps[i]); k++) {
+            *ret_ref = run_ref_at(saga, i, k);
+            if (question(saga, ret_ref)) return true;
+        }
+    }
+    return false;
+}
+
+static void tell(struct telling *telling)
+{
+    const struct saga *const saga = telling->saga;
+    struct run_ref ref;
+    if (saga_is_finished(saga->state))
+        tell_nothing(telling);
+    else if (saga->state == SAGA_STUCK && find_first(saga, run_needs_operator, &ref))
+        tell_stuck(telling, &ref);
+    else if (saga->paused && find_first(saga, run_is_held, &ref))
+        tell_held(telling, &ref);
+    else if (saga->paused)
+        tell_paused(telling);
+    else if (find_first(saga, waits_for_attempt, &ref))
+        tell_retry(telling, &ref);
+    else if (find_first(saga, is_out, &ref))
+        tell_reply(telling, &ref);
+    else if (saga->state == SAGA_PENDING)
+        tell_timer(telling);
+    else
+        tell_nothing(telling);
+}
+
+void saga_why(const struct saga *saga, int64_t now_ms, struct arena *arena, struct why *ret_why)
+{
+    *ret_why = (struct why){.step = -1, .index = INDEX_NONE};
+    struct telling telling = {
+        .saga = saga,
+        .now_ms = now_ms,
+        .arena = arena,
+        .text = buffer_in(arena),
+        .why = ret_why,
+    };
+    tell(&telling);
+    ret_why->sentence = buffer_bytes(&telling.text);
+}
