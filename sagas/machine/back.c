@@ -5,11 +5,16 @@
 
 /* ---- turning ---- */
 
+static struct saga_error *cause_of(struct saga *saga)
+{
+    return saga->state == SAGA_STUCK ? &saga->cause : &saga->error;
+}
+
 static void keep_cause(struct turn *turn, const struct step *step, const struct saga_error *cause)
 {
     struct saga *const saga = turn->saga;
     const bool stuck = saga->state == SAGA_STUCK;
-    struct saga_error *const error = stuck ? &saga->cause : &saga->error;
+    struct saga_error *const error = cause_of(saga);
     if (error->code[0] != '\0') return;
     set_error(turn, error, bytes_of(cause->code), cause->detail);
     *(stuck ? &saga->cause_step : &saga->error_step) = step == NULL ? (struct bytes){0} : step->id;
@@ -20,11 +25,36 @@ void turn_back(struct turn *turn, const struct step *step, const struct saga_err
 {
     struct saga *const saga = turn->saga;
     keep_cause(turn, step, cause);
+    if (pivot_is_open(saga)) return;
     if (saga->state == SAGA_STUCK) saga->stuck_in = SAGA_COMPENSATING;
-    const struct detail detail = detail_of_error(cause);
+    saga->attention &= ~(uint32_t)ATTENTION_OVERDUE;
+    const struct detail detail = detail_of_error(cause_of(saga));
     move_saga(turn, SAGA_TURN_BACK, &detail);
     for (size_t i = 0; i < saga->definition->step_count; i++)
         stop_attempts(turn, i);
+}
+
+static void forget_turn(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    *cause_of(saga) = (struct saga_error){0};
+    *(saga->state == SAGA_STUCK ? &saga->cause_step : &saga->error_step) = (struct bytes){0};
+    move_saga(turn, SAGA_PIVOT_WON,
+              &(struct detail){.reason = BYTES("the pivot succeeded: there is no way back"),
+                               .state = saga_state_name(saga->state),
+                               .paused = saga->paused});
+}
+
+void settle_turn(struct turn *turn)
+{
+    struct saga *const saga = turn->saga;
+    if (!saga_is_turning(saga) || pivot_is_open(saga)) return;
+    if (saga_is_past_pivot(saga)) {
+        forget_turn(turn);
+        return;
+    }
+    const struct saga_error cause = *cause_of(saga);
+    turn_back(turn, NULL, &cause);
 }
 
 /* ---- undoing one run ---- */

@@ -70,8 +70,9 @@ static uint32_t free_places(const struct step *step, const struct step_runs *run
 static void send_ready(struct turn *turn, size_t position)
 {
     struct step_runs *const runs = &turn->saga->steps[position];
-    uint32_t places = free_places(&turn->saga->definition->steps[position], runs);
-    if (turn->saga->paused || step_is_doomed(runs)) return;
+    const struct step *const step = &turn->saga->definition->steps[position];
+    uint32_t places = free_places(step, runs);
+    if (!may_send(turn->saga, step) || step_is_doomed(runs)) return;
     for (uint32_t i = 0; i < runs_shown(runs) && places > 0; i++) {
         const struct run_ref ref = run_ref_at(turn->saga, position, i);
         if (ref.run->state != STEP_READY) continue;
@@ -174,6 +175,8 @@ void go_forward(struct turn *turn)
         react(turn, i);
         if (saga_direction(saga) != SAGA_RUNNING) return;
     }
+    settle_turn(turn);
+    if (saga_direction(saga) != SAGA_RUNNING || saga_is_turning(saga)) return;
     bool *const passed = arena_array(turn->context->arena, count, sizeof(*passed));
     find_passed(saga, passed);
     bool all = true;

@@ -80,6 +80,30 @@ bool saga_is_past_pivot(const struct saga *saga)
            tally.count[STEP_SUCCEEDED] + tally.count[STEP_SKIPPED] == runs_shown(runs);
 }
 
+bool pivot_is_open(const struct saga *saga)
+{
+    if (saga->definition->pivot < 0) return false;
+    const struct step_runs *const runs = &saga->steps[saga->definition->pivot];
+    for (uint32_t i = 0; i < runs->count; i++) {
+        const struct step_run *const run = &runs->run[i];
+        const bool waits = run->state == STEP_RETRYING || run->state == STEP_READY;
+        if (run->state == STEP_DISPATCHED || run->state == STEP_UNKNOWN) return true;
+        if (waits && run->unanswered) return true;
+    }
+    return false;
+}
+
+bool saga_is_turning(const struct saga *saga)
+{
+    const struct saga_error *const cause = saga->state == SAGA_STUCK ? &saga->cause : &saga->error;
+    return saga_direction(saga) == SAGA_RUNNING && cause->code[0] != '\0';
+}
+
+bool may_send(const struct saga *saga, const struct step *step)
+{
+    return !saga->paused && (step->pivot || !saga_is_turning(saga));
+}
+
 enum reaction step_reaction(const struct saga *saga, const struct step *step)
 {
     const bool unknown = step_has_unknown(&saga->steps[step->position]);

@@ -97,8 +97,11 @@ static bool is_never_on(const struct retry_policy *policy, struct bytes code)
 /* No action is sent any more once the saga is being undone or another item has failed. */
 static bool may_send_again(const struct turn *turn, const struct run_ref *ref)
 {
+    const struct saga *const saga = turn->saga;
     if (ref->run->op == OP_COMPENSATE) return true;
-    return saga_direction(turn->saga) == SAGA_RUNNING && !step_is_doomed(ref->runs);
+    if (saga_direction(saga) != SAGA_RUNNING || step_is_doomed(ref->runs)) return false;
+    /* The pivot is asked again until it is known, but not beyond the saga's deadline. */
+    return !saga_is_turning(saga) || (saga->attention & ATTENTION_OVERDUE) == 0;
 }
 
 static uint64_t stated_delay_ms(uint64_t delay_ms)

@@ -19,6 +19,7 @@ static const struct saga_transition SAGA_TRANSITIONS[SAGA_STATE_COUNT][SAGA_EVEN
         [SAGA_ALL_DONE]        = { SAGA_SUCCEEDED,    "saga.succeeded"        },
         [SAGA_TURN_BACK]       = { SAGA_COMPENSATING, "saga.compensating"     },
         [SAGA_BLOCKED]         = { SAGA_STUCK,        "saga.stuck"            },
+        [SAGA_PIVOT_WON]       = { SAGA_RUNNING,      "saga.resumed"          },
         [SAGA_HOLD]            = { SAGA_RUNNING,      "saga.paused"           },
         [SAGA_OVERDUE]         = { SAGA_RUNNING,      "saga.overdue"          },
         [SAGA_CANCEL]          = { SAGA_RUNNING,      "saga.cancel_requested" },
@@ -40,6 +41,7 @@ static const struct saga_transition SAGA_TRANSITIONS[SAGA_STATE_COUNT][SAGA_EVEN
         [SAGA_TURN_BACK]       = { SAGA_STUCK,        "saga.compensating"     },
         [SAGA_UNBLOCKED_AHEAD] = { SAGA_RUNNING,      "saga.resumed"          },
         [SAGA_UNBLOCKED_BACK]  = { SAGA_COMPENSATING, "saga.resumed"          },
+        [SAGA_PIVOT_WON]       = { SAGA_STUCK,        "saga.resumed"          },
         [SAGA_HOLD]            = { SAGA_STUCK,        "saga.paused"           },
         [SAGA_RESUME]          = { SAGA_STUCK,        "saga.resumed"          },
         [SAGA_RETRY]           = { SAGA_STUCK,        ""                      },
@@ -140,6 +142,7 @@ const char *saga_event_name(enum saga_event event)
     case SAGA_GO: return "its time has come";
     case SAGA_ALL_DONE: return "every step is through";
     case SAGA_TURN_BACK: return "refusal, cancel or deadline";
+    case SAGA_PIVOT_WON: return "the pivot was faster";
     case SAGA_ALL_UNDONE: return "nothing is left to undo";
     case SAGA_BLOCKED: return "a step needs an operator";
     case SAGA_UNBLOCKED_AHEAD: return "decided, goes forward";

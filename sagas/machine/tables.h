@@ -15,6 +15,7 @@ enum saga_event {
     SAGA_GO,              /* its time has come */
     SAGA_ALL_DONE,        /* every step is through */
     SAGA_TURN_BACK,       /* a refusal, a cancel or the deadline: undo */
+    SAGA_PIVOT_WON,       /* it succeeded while an undo waited for it */
     SAGA_ALL_UNDONE,      /* nothing is left to undo */
     SAGA_BLOCKED,         /* a step needs an operator */
     SAGA_UNBLOCKED_AHEAD, /* none does any more, the saga goes forward */

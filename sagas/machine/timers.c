@@ -41,7 +41,7 @@ static void fire_deadline(struct turn *turn)
         move_saga(turn, SAGA_OVERDUE, &(struct detail){.deadline_at_ms = saga->deadline_at_ms});
         return;
     }
-    if (saga->definition->on_timeout == ON_TIMEOUT_PAUSE) {
+    if (saga->definition->on_timeout == ON_TIMEOUT_PAUSE && !saga_is_turning(saga)) {
         saga->paused = saga->paused_by_timeout = true;
         move_saga(turn, SAGA_HOLD,
                   &(struct detail){.reason = BYTES("on_timeout"),
@@ -51,6 +51,11 @@ static void fire_deadline(struct turn *turn)
     turn_back(turn, NULL,
               &(struct saga_error){.code = "saga_timeout",
                                    .detail = BYTES("the saga did not end within its timeout")});
+    if (!saga_is_turning(saga)) return;
+    saga->attention |= ATTENTION_OVERDUE;
+    move_saga(turn, SAGA_OVERDUE,
+              &(struct detail){.reason = BYTES("the pivot is under way"),
+                               .deadline_at_ms = saga->deadline_at_ms});
 }
 
 /* ---- runs ---- */
@@ -71,7 +76,8 @@ static void fire_attempts(struct turn *turn, size_t position)
     for (uint32_t i = 0; i < runs->count; i++) {
         const struct run_ref ref = run_ref_at(turn->saga, position, i);
         const int64_t at_ms = ref.run->next_attempt_at_ms;
-        if (at_ms != 0 && at_ms <= turn->context->now_ms) begin(turn, &ref, ref.run->op);
+        if (at_ms == 0 || at_ms > turn->context->now_ms) continue;
+        if (may_send(turn->saga, ref.step)) begin(turn, &ref, ref.run->op);
     }
 }
 
@@ -83,7 +89,7 @@ void fire_due(struct turn *turn)
     if (waits_for_deadline(saga) && saga->deadline_at_ms <= now_ms) fire_deadline(turn);
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         fire_ends(turn, i);
-        if (!saga->paused) fire_attempts(turn, i);
+        fire_attempts(turn, i);
     }
 }
 
@@ -103,7 +109,8 @@ int64_t saga_next_due_ms(const struct saga *saga)
         for (uint32_t k = 0; k < saga->steps[i].count; k++) {
             const struct step_run *const run = &saga->steps[i].run[k];
             due_ms = sooner(due_ms, run->deadline_at_ms);
-            if (!saga->paused) due_ms = sooner(due_ms, run->next_attempt_at_ms);
+            if (may_send(saga, &saga->definition->steps[i]))
+                due_ms = sooner(due_ms, run->next_attempt_at_ms);
         }
     }
     return due_ms;

@@ -42,6 +42,15 @@ uint32_t runs_shown(const struct step_runs *runs);
 /* Running or compensating, also while stuck. */
 enum saga_state saga_direction(const struct saga *saga);
 bool saga_is_past_pivot(const struct saga *saga);
+/*
+ * The pivot may have taken effect and nobody knows yet. There is no way back from it, so a turn to
+ * undo waits until it is known: the pivot's success wins.
+ */
+bool pivot_is_open(const struct saga *saga);
+/* The undo is decided and waits for the pivot; nothing else is sent meanwhile. */
+bool saga_is_turning(const struct saga *saga);
+/* False while a pause or a turn to undo holds the commands of this step back. */
+bool may_send(const struct saga *saga, const struct step *step);
 
 enum standing {
     STANDING_UNREACHED,
@@ -154,8 +163,13 @@ void go_forward(struct turn *turn);
 void go_back(struct turn *turn);
 /* What was sent before and waits for another attempt gets none. */
 void stop_attempts(struct turn *turn, size_t position);
-/* From here on the saga is being undone; `step` NULL: the saga as a whole is the cause. */
+/*
+ * The saga is to be undone: from here on, or once it is known that the pivot did not happen.
+ * `step` NULL: the saga as a whole is the cause.
+ */
 void turn_back(struct turn *turn, const struct step *step, const struct saga_error *cause);
+/* A turn that waited for the pivot: take it, or forget it. */
+void settle_turn(struct turn *turn);
 void finish(struct turn *turn, enum saga_event event, const struct detail *detail);
 
 /* ---- timers.c ---- */

@@ -212,6 +212,8 @@ static void tell_reply(struct telling *telling, const struct run_ref *ref)
     write_time(text, run->deadline_at_ms, telling->now_ms);
     if (run->op == OP_ACTION && saga_direction(telling->saga) == SAGA_COMPENSATING)
         buffer_add_text(text, ", then it is undone if it may have taken effect");
+    if (saga_is_turning(telling->saga))
+        buffer_add_text(text, "; the saga is to be undone, unless the pivot has succeeded");
     buffer_add_char(text, '.');
 }
 
