@@ -175,8 +175,9 @@ static bool make_kept(char path[PATH_MAX_HERE], const char *directory, struct er
 {
     char here[PATH_MAX_HERE] = "";
     const bool relative = directory[0] != '/';
-    if (relative && getcwd(here, sizeof here) == NULL)
+    if (relative && getcwd(here, sizeof here) == NULL) {
         return err_set(err, ERR_INVALID, "no working directory: %s", strerror(errno));
+    }
     const int length =
         snprintf(path, PATH_MAX_HERE, "%s%s%s", here, relative ? "/" : "", directory);
     if (length >= PATH_MAX_HERE) return err_set(err, ERR_INVALID, "path too long: %.100s", path);
