@@ -42,9 +42,9 @@ void nearest_try(struct nearest *nearest, const char *candidate)
 {
     const size_t size = strlen(nearest->word);
     const int allowed = size <= 3 ? 1 : size <= 6 ? 2 : 3;
-    /* A beginning of the word counts as close: `hist` means `history`. */
+    /* A beginning of the word counts as the closest: `hist` means `history`. */
     const bool starts = size >= 3 && strncmp(nearest->word, candidate, size) == 0;
-    const int distance = starts ? 1 : nearest_distance(nearest->word, candidate);
+    const int distance = starts ? 0 : nearest_distance(nearest->word, candidate);
     if (distance > allowed) return;
     if (nearest->best != NULL && nearest->distance <= distance) return;
     nearest->best = candidate;

@@ -13,6 +13,7 @@ enum { BAR_WIDTH = 32 };
 struct progress progress_begin(const char *what, bool utf8)
 {
     const char *term = getenv("TERM");
+    (void)fflush(stdout); /* what was said before comes before */
     const bool dumb = term != NULL && strcmp(term, "dumb") == 0;
     return (struct progress){.what = what,
                              .started_ms = times_monotonic_ms(),

@@ -5,6 +5,7 @@
 #include "cli/times.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 static struct bytes definition_text(const struct json_view *saga, struct arena *arena)
 {
@@ -116,15 +117,21 @@ void show_saga_row(const struct show *show, struct table *table, const struct js
 
 void show_saga_line(const struct show *show, const struct json_view *saga, struct buffer *buffer)
 {
+    enum { GAPS = 6, ID_WIDTH_MIN = 8 };
     char took[TIMES_TEXT_SIZE];
     took_text(show, saga, took);
     const struct terminal *terminal = show->terminal;
-    terminal_add_text(buffer, terminal, STYLE_BOLD, definition_text(saga, show->arena), 0);
+    const struct bytes definition = definition_text(saga, show->arena);
+    const struct bytes state = state_text(saga, show->arena);
+    /* In a narrow window the id gives way. */
+    const size_t others = terminal_width(definition) + terminal_width(state) + strlen(took) + GAPS;
+    const size_t columns = (size_t)terminal->columns;
+    const size_t room = columns > others + ID_WIDTH_MIN ? columns - others : ID_WIDTH_MIN;
+    terminal_add_text(buffer, terminal, STYLE_BOLD, definition, 0);
     buffer_add_text(buffer, "  ");
-    terminal_add_text(buffer, terminal, STYLE_DIM, json_text(saga, "id"), 0);
+    terminal_add_text(buffer, terminal, STYLE_DIM, json_text(saga, "id"), columns > 0 ? room : 0);
     buffer_add_text(buffer, "  ");
-    terminal_add_text(buffer, terminal, saga_state_style(json_text(saga, "state")),
-                      state_text(saga, show->arena), 0);
+    terminal_add_text(buffer, terminal, saga_state_style(json_text(saga, "state")), state, 0);
     buffer_add_format(buffer, "  %s\n", took);
 }
 

@@ -1,9 +1,20 @@
 #include "cli/talk.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 enum { LINE_SIZE_MAX = 4096 }; /* longer talk is cut */
+
+/* A server's text must not steer the terminal: C0, DEL, and C1 as UTF-8 spells it. */
+static void make_harmless(char *line)
+{
+    for (unsigned char *c = (unsigned char *)line; *c != '\0'; c++) {
+        const bool second = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0;
+        if (second) c[1] = ' ';
+        if (second || *c < ' ' || *c == 0x7f) *c = ' ';
+    }
+}
 
 __attribute__((format(printf, 2, 0))) static void say(const char *prefix, const char *format,
                                                       va_list arguments)
@@ -11,10 +22,7 @@ __attribute__((format(printf, 2, 0))) static void say(const char *prefix, const 
     char line[LINE_SIZE_MAX];
     const int size = vsnprintf(line, sizeof line, format, arguments);
     if (size < 0) return;
-    /* A server's text must not steer the terminal. */
-    for (char *c = line; *c != '\0'; c++) {
-        if ((unsigned char)*c < ' ' || *c == 0x7f) *c = ' ';
-    }
+    make_harmless(line);
     fflush(stdout);
     (void)fprintf(stderr, "%s%s\n", prefix, line);
 }

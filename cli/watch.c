@@ -138,6 +138,8 @@ static void draw(void *context)
     const int room = terminal->rows - FRAME_LINES;
     struct buffer out = buffer_in(&screen->drawing);
     if (screen->lines > 0) buffer_add_format(&out, "\033[%dA\r\033[J", screen->lines);
+    /* A line that wrapped would count twice: the terminal cuts it instead. */
+    buffer_add_text(&out, "\033[?7l");
     const size_t start = out.size;
     show_saga_line(&show, screen->saga, &out);
     show_steps(&show, screen->steps, (size_t)(room > ROWS_LEAST ? room : ROWS_LEAST), &out);
@@ -147,6 +149,7 @@ static void draw(void *context)
                           terminal->columns > 4 ? (size_t)terminal->columns - 3 : 0);
         buffer_add_char(&out, '\n');
     }
+    buffer_add_text(&out, "\033[?7h");
     screen->lines = count_lines((struct bytes){out.data + start, out.size - start});
     terminal_put(buffer_bytes(&out));
 }

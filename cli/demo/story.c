@@ -97,25 +97,47 @@ static const struct {
     {"step.unknown",         ended  },
 };
 
-static void add_to_order(struct story *story, struct buffer *order,
-                         const struct happening *happening)
+/* What happened, in words, as far as it was told. */
+struct order {
+    struct buffer text;
+    struct bytes step; /* of the last word, when it may be continued */
+    bool undo;         /* the last word is about an undo */
+};
+
+/* "reserve[0]" goes on as "reserve[0,1]". */
+static bool continue_word(struct order *order, const struct happening *happening, bool good)
+{
+    int64_t index = 0;
+    const struct json_view *number = json_value(happening->item, "index");
+    const bool same = good && order->undo == happening->undo &&
+                      bytes_equal(order->step, happening->lane->step) && number != NULL &&
+                      json_view_int64(number, &index) && order->text.size > 0 &&
+                      order->text.data[order->text.size - 1] == ']';
+    if (!same) return false;
+    order->text.size--;
+    buffer_add_format(&order->text, ",%" PRId64 "]", index);
+    return true;
+}
+
+static void add_to_order(struct order *order, const struct happening *happening)
 {
     const struct lane *lane = happening->lane;
     const bool good = json_is(happening->item, "type", "step.succeeded");
-    const bool last = !json_is(happening->item, "type", "step.dispatched") &&
+    const bool over = !json_is(happening->item, "type", "step.dispatched") &&
                       !json_is(happening->item, "type", "step.retry_scheduled");
-    if (!last) return;
-    const bool first_undo = happening->undo && story->undo_count <= 1 && good;
-    if (order->size > 0) buffer_add_text(order, first_undo ? "; undone: " : ", ");
-    buffer_add_bytes(order, lane->name);
-    if (!good) {
-        buffer_add_text(order, " (");
-        buffer_add_bytes(order, lane->ended);
-        buffer_add_char(order, ')');
-    }
+    if (!over || continue_word(order, happening, good)) return;
+    const bool turn = happening->undo && !order->undo;
+    if (order->text.size > 0) buffer_add_text(&order->text, turn ? "; undone: " : ", ");
+    buffer_add_bytes(&order->text, lane->name);
+    order->undo = happening->undo;
+    order->step = good ? lane->step : BYTES("");
+    if (good) return;
+    buffer_add_text(&order->text, " (");
+    buffer_add_bytes(&order->text, lane->ended);
+    buffer_add_char(&order->text, ')');
 }
 
-static void take_item(struct story *story, const struct json_view *item, struct buffer *order)
+static void take_item(struct story *story, const struct json_view *item, struct order *order)
 {
     const struct bytes type = json_text(item, "type");
     const int64_t at_ms = json_time(item, "at");
@@ -130,7 +152,7 @@ static void take_item(struct story *story, const struct json_view *item, struct 
                                             .at_ms = at_ms,
                                             .undo = json_is(item, "op", "compensate")};
         HAPPENINGS[i].take(&happening);
-        add_to_order(story, order, &happening);
+        add_to_order(order, &happening);
     }
 }
 
@@ -139,7 +161,7 @@ enum status story_read(struct cli *cli, const char *id, const struct json_view *
 {
     struct arena *arena = &cli->arena;
     *ret_story = (struct story){.arena = arena, .state = json_text(saga, "state")};
-    struct buffer order = buffer_in(arena);
+    struct order order = {.text = buffer_in(arena)};
     const char *cursor = NULL;
     do {
         struct buffer path = buffer_in(arena);
@@ -156,7 +178,7 @@ enum status story_read(struct cli *cli, const char *id, const struct json_view *
         const struct bytes next = json_text(answer.json, "next_cursor");
         cursor = items != NULL && next.size > 0 ? bytes_copy(arena, next).data : NULL;
     } while (cursor != NULL);
-    if (order.data != NULL) ret_story->order = buffer_bytes(&order);
+    if (order.text.data != NULL) ret_story->order = buffer_bytes(&order.text);
     return STATUS_OK;
 }
 
@@ -242,10 +264,10 @@ static void print_words(const struct lane *lane, struct buffer *buffer)
         buffer_add_text(buffer, "refused: ");
         buffer_add_bytes(buffer, lane->code);
     } else if (bytes_equal_text(lane->ended, "unknown")) {
-        buffer_add_format(buffer, "no answer to %" PRId64 " attempts: did it happen?",
-                          lane->attempts);
+        buffer_add_format(buffer, "no answer to %" PRId64 " attempts", lane->attempts);
     }
-    if (lane->undone > 0) buffer_add_text(buffer, ", undone");
+    const bool unknown = bytes_equal_text(lane->ended, "unknown");
+    if (lane->undone > 0) buffer_add_text(buffer, unknown ? ", so undone" : ", undone");
     if (lane->undo_sent > 1) buffer_add_format(buffer, " at attempt %" PRId64, lane->undo_sent);
 }
 
