@@ -130,6 +130,13 @@ bool evaluation_view(struct evaluation *evaluation, const struct value *containe
     return container->view != NULL || read_source(evaluation, container->text, ret_view);
 }
 
+bool evaluation_double(struct evaluation *evaluation, const struct value *number,
+                       double *ret_double)
+{
+    *ret_double = value_double(number);
+    return evaluation_spend(evaluation, number->text.size / DIGITS_PER_UNIT);
+}
+
 bool items_open(struct evaluation *evaluation, const struct value *list, struct items *ret_items)
 {
     assert(list->kind == VALUE_LIST);
@@ -220,12 +227,17 @@ bool value_result(struct evaluation *evaluation, const struct value *value, stru
 static bool container_text(struct evaluation *evaluation, const struct value *value,
                            struct bytes *ret_text)
 {
-    struct buffer json = buffer_in(evaluation->arena);
-    if (!value_write_json(evaluation, &json, value)) return false;
+    struct bytes json = value->text;
+    if (json.data == NULL) {
+        struct buffer printed = buffer_in(evaluation->arena);
+        if (!value_write_json(evaluation, &printed, value)) return false;
+        json = buffer_bytes(&printed);
+    }
+    if (!spend_memory(evaluation, json.size)) return false;
     struct buffer compact = buffer_in(evaluation->arena);
-    json_write_compact_text(&compact, buffer_bytes(&json));
+    json_write_compact_text(&compact, json);
     *ret_text = buffer_bytes(&compact);
-    return spend_memory(evaluation, compact.size);
+    return true;
 }
 
 bool value_text(struct evaluation *evaluation, const struct value *value, struct bytes *ret_text)

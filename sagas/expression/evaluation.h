@@ -16,6 +16,7 @@ enum {
     UNITS_PER_OPERATION = 64,
     UNITS_OF_LEAF = 8,             /* a literal or a name */
     BYTES_PER_UNIT = 16,           /* compared, searched or copied */
+    DIGITS_PER_UNIT = 4,           /* of a number that is converted */
     VARIABLES_MAX = 16,            /* macros inside each other */
     MEMORY_MAX = 1024 * 1024,      /* of all intermediate values together */
     SOURCES_MAX = 4 * 1024 * 1024, /* bytes of JSON that are looked into */
@@ -53,6 +54,10 @@ bool evaluation_read(struct evaluation *evaluation, struct bytes json, struct va
 /* The view of a list or object that comes from JSON. */
 bool evaluation_view(struct evaluation *evaluation, const struct value *container,
                      const struct json_view **ret_view);
+
+/* A number as a double, which may be infinite; a long one costs more. */
+bool evaluation_double(struct evaluation *evaluation, const struct value *number,
+                       double *ret_double);
 
 /* Items of a list, from JSON or computed. */
 struct items {

@@ -45,10 +45,13 @@ static bool call_string(struct evaluation *evaluation, const struct value *argum
     return evaluation_spend_bytes(evaluation, text.size);
 }
 
-static bool int_of_double(struct evaluation *evaluation, double number, struct value *ret_value)
+static bool int_of_double(struct evaluation *evaluation, const struct value *value,
+                          struct value *ret_value)
 {
     static const double BEYOND = 9223372036854775808.0; /* 2^63 */
 
+    double number = 0;
+    if (!evaluation_double(evaluation, value, &number)) return false;
     const double whole = trunc(number);
     if (!(whole >= -BEYOND && whole < BEYOND)) {
         return evaluation_fail(evaluation, "`int`: the number does not fit into 64 bits");
@@ -79,9 +82,7 @@ static bool call_int(struct evaluation *evaluation, const struct value *argument
 {
     const struct value *const value = &arguments[0];
     if (value->kind == VALUE_STRING) return int_of_string(evaluation, value->string, ret_value);
-    if (value->kind == VALUE_DOUBLE) {
-        return int_of_double(evaluation, value_double(value), ret_value);
-    }
+    if (value->kind == VALUE_DOUBLE) return int_of_double(evaluation, value, ret_value);
     if (value->kind != VALUE_INT) {
         return wrong_argument(evaluation, "int", "a number or a string", value);
     }
@@ -111,7 +112,8 @@ static bool call_double(struct evaluation *evaluation, const struct value *argum
     if (!value_is_number(&number)) {
         return wrong_argument(evaluation, "double", "a number or a string", &number);
     }
-    const double result = value_double(&number);
+    double result = 0;
+    if (!evaluation_double(evaluation, &number, &result)) return false;
     if (!isfinite(result)) {
         return evaluation_fail(evaluation, "`double`: the number is beyond the range of doubles");
     }

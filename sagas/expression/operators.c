@@ -30,12 +30,20 @@ static bool finite_result(struct evaluation *evaluation, const char *operator, d
     return true;
 }
 
+static bool two_doubles(struct evaluation *evaluation, const struct value *left,
+                        const struct value *right, double *ret_left, double *ret_right)
+{
+    return evaluation_double(evaluation, left, ret_left) &&
+           evaluation_double(evaluation, right, ret_right);
+}
+
 /* ---- arithmetic ---- */
 
 struct arithmetic {
     const char *operator;
     bool (*of_ints)(int64_t left, int64_t right, int64_t *ret_result); /* false: overflow */
     double (*of_doubles)(double left, double right);
+    bool divides; /* zero on the right is an error */
 };
 
 static bool add_ints(int64_t left, int64_t right, int64_t *ret_result)
@@ -86,11 +94,11 @@ static double divide_doubles(double left, double right)
     return left / right;
 }
 
-static const struct arithmetic ADD = {"+", add_ints, add_doubles};
-static const struct arithmetic SUBTRACT = {"-", subtract_ints, subtract_doubles};
-static const struct arithmetic MULTIPLY = {"*", multiply_ints, multiply_doubles};
-static const struct arithmetic DIVIDE = {"/", divide_ints, divide_doubles};
-static const struct arithmetic MODULO = {"%", modulo_ints, fmod};
+static const struct arithmetic ADD = {"+", add_ints, add_doubles, false};
+static const struct arithmetic SUBTRACT = {"-", subtract_ints, subtract_doubles, false};
+static const struct arithmetic MULTIPLY = {"*", multiply_ints, multiply_doubles, false};
+static const struct arithmetic DIVIDE = {"/", divide_ints, divide_doubles, true};
+static const struct arithmetic MODULO = {"%", modulo_ints, fmod, true};
 
 static bool compute(struct evaluation *evaluation, const struct arithmetic *arithmetic,
                     const struct value *left, const struct value *right, struct value *ret_value)
@@ -100,29 +108,24 @@ static bool compute(struct evaluation *evaluation, const struct arithmetic *arit
     }
     if (left->kind == VALUE_INT && right->kind == VALUE_INT) {
         int64_t result = 0;
+        if (arithmetic->divides && right->integer == 0) {
+            return zero_division(evaluation, arithmetic->operator);
+        }
         if (!arithmetic->of_ints(left->integer, right->integer, &result)) {
             return overflow(evaluation, arithmetic->operator);
         }
         *ret_value = value_int(result);
         return true;
     }
-    const double a = value_double(left);
-    const double b = value_double(right);
+    double a = 0;
+    double b = 0;
+    if (!two_doubles(evaluation, left, right, &a, &b)) return false;
     if (!isfinite(a) || !isfinite(b)) {
         return evaluation_fail(evaluation, "a number at `%s` is beyond the range of doubles",
                                arithmetic->operator);
     }
+    if (arithmetic->divides && b == 0) return zero_division(evaluation, arithmetic->operator);
     return finite_result(evaluation, arithmetic->operator, arithmetic->of_doubles(a, b), ret_value);
-}
-
-static bool compute_divided(struct evaluation *evaluation, const struct arithmetic *arithmetic,
-                            const struct value *left, const struct value *right,
-                            struct value *ret_value)
-{
-    if (value_is_number(left) && value_is_number(right) && value_double(right) == 0) {
-        return zero_division(evaluation, arithmetic->operator);
-    }
-    return compute(evaluation, arithmetic, left, right, ret_value);
 }
 
 static bool join_strings(struct evaluation *evaluation, struct bytes left, struct bytes right,
@@ -190,13 +193,13 @@ bool apply_multiply(struct evaluation *evaluation, const struct value *left,
 bool apply_divide(struct evaluation *evaluation, const struct value *left,
                   const struct value *right, struct value *ret_value)
 {
-    return compute_divided(evaluation, &DIVIDE, left, right, ret_value);
+    return compute(evaluation, &DIVIDE, left, right, ret_value);
 }
 
 bool apply_modulo(struct evaluation *evaluation, const struct value *left,
                   const struct value *right, struct value *ret_value)
 {
-    return compute_divided(evaluation, &MODULO, left, right, ret_value);
+    return compute(evaluation, &MODULO, left, right, ret_value);
 }
 
 bool value_negate(struct evaluation *evaluation, const struct value *value, struct value *ret_value)
@@ -205,7 +208,9 @@ bool value_negate(struct evaluation *evaluation, const struct value *value, stru
         return evaluation_fail(evaluation, "`-` needs a number, not %s", value_kind_name(value));
     }
     if (value->kind == VALUE_DOUBLE) {
-        return finite_result(evaluation, "-", -value_double(value), ret_value);
+        double number = 0;
+        return evaluation_double(evaluation, value, &number) &&
+               finite_result(evaluation, "-", -number, ret_value);
     }
     const struct value zero = value_int(0);
     return compute(evaluation, &SUBTRACT, &zero, value, ret_value);
@@ -236,8 +241,9 @@ static bool compare(struct evaluation *evaluation, const char *operator,
         *ret_order = (left->integer > right->integer) - (left->integer < right->integer);
         return true;
     }
-    const double a = value_double(left);
-    const double b = value_double(right);
+    double a = 0;
+    double b = 0;
+    if (!two_doubles(evaluation, left, right, &a, &b)) return false;
     *ret_order = (a > b) - (a < b);
     return true;
 }
@@ -292,14 +298,19 @@ bool apply_greater_equal(struct evaluation *evaluation, const struct value *left
 
 /* ---- equality ---- */
 
-static bool equal_numbers(const struct value *a, const struct value *b)
+static bool equal_numbers(struct evaluation *evaluation, const struct value *a,
+                          const struct value *b, bool *ret_equal)
 {
-    if (a->kind == VALUE_INT && b->kind == VALUE_INT) return a->integer == b->integer;
-    const double left = value_double(a);
-    const double right = value_double(b);
+    if (a->kind == VALUE_INT && b->kind == VALUE_INT) {
+        *ret_equal = a->integer == b->integer;
+        return true;
+    }
+    double left = 0;
+    double right = 0;
+    if (!two_doubles(evaluation, a, b, &left, &right)) return false;
     /* Beyond the range of doubles all numbers look alike: only the same text is equal. */
-    if (isinf(left) && isinf(right)) return bytes_equal(a->text, b->text);
-    return left == right;
+    *ret_equal = isinf(left) && isinf(right) ? bytes_equal(a->text, b->text) : left == right;
+    return true;
 }
 
 static bool equal_lists(struct evaluation *evaluation, const struct value *a, const struct value *b,
@@ -314,8 +325,7 @@ bool value_equal(struct evaluation *evaluation, const struct value *a, const str
     *ret_equal = false;
     if (!evaluation_spend(evaluation, 1)) return false;
     if (value_is_number(a) && value_is_number(b)) {
-        *ret_equal = equal_numbers(a, b);
-        return true;
+        return equal_numbers(evaluation, a, b, ret_equal);
     }
     if (a->kind != b->kind) return true;
     if (a->kind == VALUE_STRING) {

@@ -1,6 +1,7 @@
 #include "sagas/expression/value.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,6 +42,7 @@ struct value value_of_view(const struct json_view *view)
         break;
     case VIEW_NUMBER:
         value.kind = json_view_int64(view, &value.integer) ? VALUE_INT : VALUE_DOUBLE;
+        if (value.kind == VALUE_DOUBLE) value.number = NAN;
         break;
     case VIEW_STRING:
         value.kind = VALUE_STRING;
@@ -74,7 +76,7 @@ double value_double(const struct value *value)
 {
     assert(value_is_number(value));
     if (value->kind == VALUE_INT) return (double)value->integer;
-    return value->text.data == NULL ? value->number : parse_double(value->text);
+    return isnan(value->number) ? parse_double(value->text) : value->number;
 }
 
 const char *value_kind_name(const struct value *value)

@@ -35,7 +35,7 @@ struct value {
     union {
         bool boolean;
         int64_t integer;
-        double number; /* VALUE_DOUBLE that was computed: value_double() */
+        double number; /* VALUE_DOUBLE; NAN: not read from the text yet, see value_double() */
         struct bytes string;
         const struct json_view *view; /* VALUE_LIST, VALUE_OBJECT with `text`; NULL: not read yet */
         struct value_list list;       /* VALUE_LIST that was computed */

@@ -159,6 +159,31 @@ static void work_is_bounded(void **state)
         worth("input.l.all(a, input.l[299990] == 1)", &NAMES, input_with("1", 300000, 1)), "error");
 }
 
+static void long_numbers_cost_more(void **state)
+{
+    (void)state;
+    const char *const digits = repeated("1", 200000, "", "");
+    struct buffer input = buffer_in(&arena);
+    buffer_add_format(&input, "{\"n\":%s,\"l\":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]}", digits);
+
+    assert_string_equal(worth("input.n", &NAMES, input.data), digits);
+    assert_string_equal(worth("input.n == 1", &NAMES, input.data), "false");
+    assert_string_equal(worth("input.l.all(x, input.n > x)", &NAMES, input.data), "error");
+}
+
+static void white_space_takes_no_memory_for_nothing(void **state)
+{
+    (void)state;
+    struct buffer input = buffer_in(&arena);
+    buffer_add_format(&input, "{\"w\":[%s],\"l\":[%s1]}", repeated(" ", 200000, "", ""),
+                      repeated("1,", 1000, "", ""));
+    const size_t held = arena_held(&arena);
+
+    assert_string_equal(worth("string(input.w)", &NAMES, input.data), "\"[]\"");
+    assert_string_equal(worth("input.l.map(x, string(input.w))", &NAMES, input.data), "error");
+    assert_in_range(arena_held(&arena) - held, 0, 4 * 1024 * 1024);
+}
+
 static void memory_is_bounded(void **state)
 {
     (void)state;
@@ -296,6 +321,8 @@ int main(void)
         cmocka_unit_test_teardown(what_is_no_expression_is_refused, reset_arena),
         cmocka_unit_test_teardown(size_and_nesting_are_bounded, reset_arena),
         cmocka_unit_test_teardown(work_is_bounded, reset_arena),
+        cmocka_unit_test_teardown(long_numbers_cost_more, reset_arena),
+        cmocka_unit_test_teardown(white_space_takes_no_memory_for_nothing, reset_arena),
         cmocka_unit_test_teardown(memory_is_bounded, reset_arena),
         cmocka_unit_test_teardown(a_result_is_never_nested_deeper_than_json_may_be, reset_arena),
         cmocka_unit_test_teardown(a_condition_that_can_never_hold_is_recognised, reset_arena),
