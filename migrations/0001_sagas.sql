@@ -59,22 +59,23 @@ create table sagad.saga (
     primary key (namespace_id, id)
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05,
         autovacuum_vacuum_cost_delay = 1);
-create index saga_definition on sagad.saga (namespace_id, definition_id, id);
 create index saga_not_succeeded on sagad.saga (namespace_id, state, id) where state <> 3;
 create index saga_attention on sagad.saga (namespace_id, id) where attention <> 0;
 create index saga_wake on sagad.saga (namespace_id, wake_at) where wake_at is not null;
 
--- What a saga was started with: written once.
+-- What a saga was started with: written once. Its key also finds the sagas of a definition, in a
+-- table where that costs one index entry a saga.
 create table sagad.saga_start (
-    namespace_id int not null,
-    id           uuid not null,
-    start_at     bigint,
-    input        text not null,
-    labels       text,
-    attributes   text,
-    trace        text,
-    trace_state  text,
-    primary key (namespace_id, id)
+    namespace_id  int not null,
+    definition_id bigint not null,
+    id            uuid not null,
+    start_at      bigint,
+    input         text not null,
+    labels        text,
+    attributes    text,
+    trace         text,
+    trace_state   text,
+    primary key (namespace_id, definition_id, id)
 ) with (autovacuum_vacuum_insert_scale_factor = 0.2, autovacuum_analyze_scale_factor = 0.2);
 
 -- Searchable labels ('l') and attributes ('a'). A long value is split: its head is in the key.
@@ -87,6 +88,23 @@ create table sagad.saga_tag (
     value_rest   text collate "C",
     primary key (namespace_id, kind, name, value, saga_id)
 );
+
+-- How many of the wanted kinds and names a saga has with one of the wanted values.
+create function sagad.count_tags(namespace int, saga uuid, kinds "char"[], names text[],
+                                 vals text[], rests text[]) returns bigint
+    language sql stable as $$
+    select count(distinct (w.kind, w.name))
+      from unnest(kinds, names, vals, rests) as w(kind, name, value, value_rest)
+           cross join lateral (select 1
+                                 from sagad.saga_tag t
+                                where t.namespace_id = namespace
+                                  and t.kind = w.kind
+                                  and t.name = w.name
+                                  and t.value = w.value
+                                  and t.saga_id = saga
+                                  and t.value_rest is not distinct from w.value_rest
+                               offset 0) as t
+$$;
 
 -- One row an event, append-only.
 create table sagad.history (

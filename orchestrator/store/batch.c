@@ -24,9 +24,13 @@ static const struct column INSERT_COLUMNS[] = {
 };
 
 static const struct column START_COLUMNS[] = {
-    COLUMN(UUID, saga_write, id),          COLUMN(BIGINT_OR_NULL, saga_write, start_at_ms),
-    COLUMN(TEXT, saga_write, input),       COLUMN(TEXT, saga_write, labels),
-    COLUMN(TEXT, saga_write, attributes),  COLUMN(TEXT, saga_write, trace),
+    COLUMN(UUID, saga_write, id),
+    COLUMN(BIGINT, saga_write, definition_id),
+    COLUMN(BIGINT_OR_NULL, saga_write, start_at_ms),
+    COLUMN(TEXT, saga_write, input),
+    COLUMN(TEXT, saga_write, labels),
+    COLUMN(TEXT, saga_write, attributes),
+    COLUMN(TEXT, saga_write, trace),
     COLUMN(TEXT, saga_write, trace_state),
 };
 

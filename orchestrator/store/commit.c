@@ -68,7 +68,7 @@ bool store_commit(struct store *store, const struct store_batch *batch, bool *re
                   struct err *err)
 {
     *ret_unknown = false;
-    CLEANUP(round) struct round round;
+    CLEANUP(round) struct round round = {0};
     if (!store_connect(store, err) || !writer_enrol(store, err)) return false;
     batch_make(store, batch, &round);
     for (int tries = 1;; tries++) {

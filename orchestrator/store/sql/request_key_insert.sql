@@ -3,18 +3,21 @@
 --
 -- Five minutes around the turn of a week a key is written into both, so that two transactions that
 -- see different weeks still meet at a unique index.
-with v as materialized (
+with clock as materialized (
+    select c.now_ms, sagad.week_of(c.now_ms) as week
+      from (select sagad.now_ms()) as c(now_ms)
+), v as materialized (
     select *
       from unnest($2::text[], $3::bytea[], $4::uuid[], $5::smallint[], $6::text[])
            as v(key, fingerprint, saga_id, status, answer)
 ), made as (
     insert into sagad.request_key (week, namespace_id, key, fingerprint, created_at,
                                    saga_id, status, answer)
-    select w.week, $1::int, v.key, v.fingerprint, sagad.now_ms(), v.saga_id, v.status, v.answer
-      from v
-           cross join (select sagad.week_of(sagad.now_ms() - 300000)
-                        union
-                       select sagad.week_of(sagad.now_ms() + 300000)) as w(week)
+    select w.week, $1::int, v.key, v.fingerprint, w.now_ms, v.saga_id, v.status, v.answer
+      from (select c.now_ms, sagad.week_of(c.now_ms - 300000) from clock c
+             union
+            select c.now_ms, sagad.week_of(c.now_ms + 300000) from clock c) as w(now_ms, week)
+           cross join v
 )
 select sagad.require('request key', 0, count(*))
   from v
@@ -22,6 +25,6 @@ select sagad.require('request key', 0, count(*))
                              from sagad.request_key k
                             where k.namespace_id = $1::int
                               and k.key = v.key
-                              and k.week = sagad.week_of(sagad.now_ms()) - 1
-                              and k.created_at > sagad.now_ms() - 605400000
+                              and k.week = (select c.week - 1 from clock c)
+                              and k.created_at > (select c.now_ms - 605400000 from clock c)
                            offset 0) as remembered;

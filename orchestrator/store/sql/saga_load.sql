@@ -10,5 +10,6 @@ select v.position::int, s.id, s.definition_id, s.state, s.attention, s.revision,
        cross join lateral (select c.*
                              from sagad.saga_start c
                             where c.namespace_id = $1::int
+                              and c.definition_id = s.definition_id
                               and c.id = v.id
                            offset 0) as c;

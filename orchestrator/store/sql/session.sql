@@ -1,6 +1,6 @@
 -- $1 statement timeout, $2 lock timeout (ms, as text): settings of the whole session.
 -- Statements reach their rows by key whatever the statistics say: nested loops over indexes, and
--- one plan kept for all parameters.
+-- one plan kept for all parameters. A client that vanished is noticed within seconds.
 select set_config(v.name, v.value, false)
   from (values ('statement_timeout', $1::text),
                ('lock_timeout', $2::text),
@@ -17,4 +17,10 @@ select set_config(v.name, v.value, false)
                ('enable_hashjoin', 'off'),
                ('enable_mergejoin', 'off'),
                ('enable_material', 'off'),
-               ('enable_bitmapscan', 'off')) as v(name, value);
+               ('enable_bitmapscan', 'off'),
+               ('enable_memoize', 'off'),
+               ('tcp_keepalives_idle', '5'),
+               ('tcp_keepalives_interval', '2'),
+               ('tcp_keepalives_count', '3'),
+               ('tcp_user_timeout', '10s')) as v(name, value)
+ where current_setting(v.name, true) is not null; -- older servers do not have all of them
