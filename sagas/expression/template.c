@@ -132,7 +132,9 @@ static void compile_mixed(struct compiler *compiler, struct bytes text)
         text = drop(text, 2);
         size_t size = 0;
         if (!measure(text, &size)) {
-            complain_here(compiler, "`${` is not closed by `}`; write `$${` for the text itself");
+            complain_here(
+                compiler,
+                "`${` is not closed by a `}` outside of strings; write `$${` for the text");
             break;
         }
         compile_hole(compiler, (struct bytes){text.data, size}, SEGMENT_PART);
