@@ -19,8 +19,8 @@ struct api_options {
     const char *admin_listen; /* probes, metrics, version */
     const char *database_url; /* of the readers */
     const char *namespace_name;
-    uint32_t threads; /* of libmicrohttpd */
-    uint32_t readers; /* reading connections */
+    uint32_t threads;      /* of libmicrohttpd */
+    uint32_t readers;      /* reading connections */
     const char *keys_file; /* salted hashes; NULL with insecure */
     bool insecure;         /* no authentication: loopback only, checked here */
     struct engine *engine;
@@ -30,9 +30,9 @@ struct api_options {
     const char *version, *commit;
 };
 
-/* ERR_INVALID: port in use, keys file unreadable, insecure on a public address; text names the cure. */
-MUST_CHECK bool api_start(const struct api_options *options, struct api **ret_api,
-                          struct err *err);
+/* ERR_INVALID: port in use, keys file unreadable, insecure on a public address; text names the
+ * cure. */
+MUST_CHECK bool api_start(const struct api_options *options, struct api **ret_api, struct err *err);
 /* "127.0.0.1:8080": what was bound. */
 const char *api_address(const struct api *api);
 const char *api_admin_address(const struct api *api);
@@ -41,7 +41,7 @@ void api_stop(struct api *api, uint32_t grace_ms);
 void api_close(struct api *api);
 
 /* `sagad keys add --file F --role R NAME`: appends the hash, returns the key to show once. */
-MUST_CHECK bool api_keys_add(const char *file, const char *name, const char *role,
-                             char ret_key[80], struct err *err);
+MUST_CHECK bool api_keys_add(const char *file, const char *name, const char *role, char ret_key[80],
+                             struct err *err);
 
 #endif

@@ -1,0 +1,52 @@
+/*
+ * api/handlers.h
+ *   What routes.c names: one function for a resource's verb. Each file has its resource.
+ */
+#ifndef API_HANDLERS_H
+#define API_HANDLERS_H
+
+#include "api/exchange.h"
+
+/* `verb` of the routes of definition_switch. */
+enum { SWITCH_PAUSE, SWITCH_RESUME, SWITCH_DEPRECATE, SWITCH_RESTORE };
+
+route_handler saga_start;      /* saga_start.c */
+route_handler saga_start_bulk; /* saga_bulk.c */
+route_handler saga_list;       /* saga_list.c */
+route_handler saga_show;       /* sagas.c */
+route_handler saga_steps;
+route_handler saga_step;
+route_handler saga_history; /* saga_history.c */
+route_handler saga_why_show;
+route_handler saga_command; /* saga_commands.c */
+route_handler saga_preview; /* saga_preview.c */
+
+route_handler definition_register; /* definitions.c */
+route_handler definition_validate;
+route_handler definition_list;
+route_handler definition_newest;
+route_handler definition_versions;
+route_handler definition_version;
+route_handler definition_switch;
+
+route_handler dead_letter_list; /* dead_letters.c */
+route_handler dead_letter_show;
+route_handler dead_letter_replay;
+route_handler dead_letter_discard;
+
+route_handler reply_take; /* replies.c */
+
+route_handler meta_livez; /* meta.c */
+route_handler meta_readyz;
+route_handler meta_metrics;
+route_handler meta_version;
+route_handler meta_openapi;
+route_handler meta_schema;
+route_handler meta_problems;
+route_handler meta_problem;
+
+/* An exchange that waited (waiters.h): of a GET, of a start. */
+route_handler saga_waited;
+route_handler saga_start_waited;
+
+#endif

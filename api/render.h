@@ -1,0 +1,26 @@
+/*
+ * api/render.h
+ *   Sagas as JSON (contracts, section 3). Payload bytes are copied, never written anew.
+ */
+#ifndef API_RENDER_H
+#define API_RENDER_H
+
+#include "sagas/machine/saga.h"
+#include "sagas/machine/why.h"
+
+/* With input and output. */
+void render_saga(struct buffer *buffer, const struct saga *saga, const char *namespace_name);
+/* As an item of a list: without them. */
+void render_saga_item(struct buffer *buffer, const struct saga *saga, const char *namespace_name);
+/* {"items":[..]}: one item for each command's life. `only`: of one step; -1: of all. */
+void render_steps(struct buffer *buffer, const struct saga *saga, int only);
+
+/* What the runtime adds to the core's answer. */
+struct why_more {
+    int32_t partition; /* -1: not known */
+    int64_t group_lag; /* -1: not known */
+};
+void render_why(struct buffer *buffer, const struct saga *saga, const struct why *why,
+                const struct why_more *more);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * api/server.h
+ *   What the handlers of one API share. Private to api/.
+ */
+#ifndef API_SERVER_H
+#define API_SERVER_H
+
+#include "api/api.h"
+#include "api/exchange.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct exchange_pool;
+struct http;
+struct readers;
+struct waiters;
+
+struct api {
+    const char *namespace_name;
+    const char *version, *commit;
+    struct engine *engine;
+    struct registry *registry;
+    struct bus *bus;
+    struct token_keys token_keys;
+    struct keys *keys; /* NULL: insecure */
+    struct exchange_pool *pool;
+    struct readers *readers;
+    struct waiters *waiters;
+    struct http *http, *admin;
+    atomic_bool stopping;
+    atomic_uint_fast64_t next_request;
+    uint32_t request_prefix;
+    pthread_t clock;
+    bool has_clock;
+    pthread_mutex_t lock; /* guards clock_ends */
+    pthread_cond_t wake;
+    bool clock_ends;
+    struct arena arena; /* owns the texts above */
+};
+
+/* A request id that this process gives to no other request. */
+void server_next_request_id(struct api *api, char ret_id[REQUEST_ID_TEXT_SIZE]);
+
+#endif
