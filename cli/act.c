@@ -96,8 +96,9 @@ static struct bytes rest_text(struct cli *cli, const struct json_view *would)
     struct buffer text = buffer_in(&cli->arena);
     for (const struct json_view *each = would->child; each != NULL; each = each->next) {
         bool shown = each->type == VIEW_NULL;
-        for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++)
+        for (size_t i = 0; i < sizeof SHOWN / sizeof SHOWN[0]; i++) {
             shown = shown || bytes_equal_text(each->key, SHOWN[i]);
+        }
         if (shown) continue;
         if (text.size > 0) buffer_add_char(&text, ' ');
         buffer_add_bytes(&text, each->key);
@@ -111,8 +112,9 @@ static struct bytes would_text(struct cli *cli, const struct answer *answer)
 {
     static const char *const HEADINGS[] = {"WOULD", "STEP", "OP", "WITH"};
     struct table table = table_in(&cli->arena);
-    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++)
+    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++) {
         table_column(&table, HEADINGS[i]);
+    }
     for (const struct json_view *each = json_items(answer->json, "would"); each != NULL;
          each = each->next) {
         table_add(&table, STYLE_BOLD, json_text(each, "do"));
@@ -165,8 +167,9 @@ enum asking { ASK_NEVER, ASK_ON_TERMINAL, ASK_ALWAYS };
 static enum status act_on(struct cli *cli, const struct act *act, enum asking asking)
 {
     if (arguments_has(&cli->arguments, OPTION_DRY_RUN)) return preview(cli, act);
-    if (asking == ASK_ALWAYS && !arguments_has(&cli->arguments, OPTION_YES) && !can_ask(cli))
+    if (asking == ASK_ALWAYS && !arguments_has(&cli->arguments, OPTION_YES) && !can_ask(cli)) {
         return tell_error(STATUS_USAGE, "%s undoes nothing and is final: say --yes", act->verb);
+    }
     bool yes = true;
     enum status status = asking != ASK_NEVER ? ask(cli, act, &yes) : STATUS_OK;
     if (status != STATUS_OK) return status;
@@ -270,7 +273,8 @@ enum status run_retry(struct cli *cli)
         cli->arguments.word_count == 2 && !uuid_parse(bytes_of(cli_word(cli, 1)), &id);
     if (names_step) return act_on_step(cli, "retry");
     if (arguments_has(&cli->arguments, OPTION_INPUT) ||
-        arguments_has(&cli->arguments, OPTION_INDEX))
+        arguments_has(&cli->arguments, OPTION_INDEX)) {
         return tell_error(STATUS_USAGE, "--input and --index go with `retry ID STEP`");
+    }
     return act_on_each(cli, "retry", ASK_NEVER);
 }

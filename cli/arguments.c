@@ -70,10 +70,12 @@ const struct option_rule *option_rule(enum option option)
 static enum status tell_unknown_option(const char *typed, const char *name)
 {
     struct nearest nearest = {.word = name};
-    for (int i = 0; i < OPTION_COUNT; i++)
+    for (int i = 0; i < OPTION_COUNT; i++) {
         nearest_try(&nearest, OPTIONS[i].name);
-    if (nearest.best == NULL)
+    }
+    if (nearest.best == NULL) {
         return tell_error(STATUS_USAGE, "there is no option %s; try: sagactl help", typed);
+    }
     return tell_error(STATUS_USAGE, "there is no option %s; did you mean --%s?", typed,
                       nearest.best);
 }
@@ -89,9 +91,10 @@ static enum status check_choice(const struct option_rule *rule, const char *valu
         if (*all != '\0') strncat(all, ", ", sizeof all - strlen(all) - 1);
         strncat(all, *choice, sizeof all - strlen(all) - 1);
     }
-    if (nearest.best != NULL)
+    if (nearest.best != NULL) {
         return tell_error(STATUS_USAGE, "--%s cannot be '%s'; did you mean %s? (%s)", rule->name,
                           value, nearest.best, all);
+    }
     return tell_error(STATUS_USAGE, "--%s cannot be '%s'; it is one of %s", rule->name, value, all);
 }
 
@@ -106,12 +109,14 @@ static enum status take(struct reader *reader, int option, char *attached)
 {
     const struct option_rule *rule = &OPTIONS[option];
     char *value = attached;
-    if (rule->value == NULL && value != NULL)
+    if (rule->value == NULL && value != NULL) {
         return tell_error(STATUS_USAGE, "--%s takes no value", rule->name);
+    }
     if (rule->value != NULL && value == NULL) {
-        if (reader->at + 1 >= reader->argc)
+        if (reader->at + 1 >= reader->argc) {
             return tell_error(STATUS_USAGE, "--%s needs a value: --%s %s", rule->name, rule->name,
                               rule->value);
+        }
         value = reader->argv[++reader->at];
     }
     if (value != NULL && check_choice(rule, value) != STATUS_OK) return STATUS_USAGE;
@@ -126,24 +131,33 @@ static enum status read_long(struct reader *reader, char *word)
     char *equals = strchr(word, '=');
     const size_t size = equals != NULL ? (size_t)(equals - word) - 2 : strlen(word) - 2;
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (strlen(OPTIONS[i].name) == size && strncmp(OPTIONS[i].name, word + 2, size) == 0)
+        if (strlen(OPTIONS[i].name) == size && strncmp(OPTIONS[i].name, word + 2, size) == 0) {
             return take(reader, i, equals != NULL ? equals + 1 : NULL);
+        }
     }
     if (equals != NULL) *equals = '\0'; /* the value may be a secret */
     return tell_unknown_option(word, word + 2);
 }
 
+/* -1 when no option has that letter. */
+static int find_letter(char letter)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (OPTIONS[i].letter == letter) return i;
+    }
+    return -1;
+}
+
 static enum status read_short(struct reader *reader, char *word)
 {
     for (char *letter = word + 1; *letter != '\0'; letter++) {
-        int found = -1;
-        for (int i = 0; i < OPTION_COUNT && found < 0; i++) {
-            if (OPTIONS[i].letter == *letter) found = i;
-        }
-        if (found < 0)
+        const int found = find_letter(*letter);
+        if (found < 0) {
             return tell_error(STATUS_USAGE, "there is no option -%c; try: sagactl help", *letter);
-        if (OPTIONS[found].value != NULL)
+        }
+        if (OPTIONS[found].value != NULL) {
             return take(reader, found, letter[1] != '\0' ? letter + 1 : NULL);
+        }
         if (take(reader, found, NULL) != STATUS_OK) return STATUS_USAGE;
     }
     return STATUS_OK;
@@ -154,8 +168,9 @@ enum status arguments_read(int argc, char **argv, struct arena *arena,
 {
     /* A cluster of letters may hold more options than words, never more than characters. */
     size_t characters = 0;
-    for (int i = 1; i < argc; i++)
+    for (int i = 1; i < argc; i++) {
         characters += strlen(argv[i]) + 1;
+    }
     *ret_arguments = (struct arguments){
         .word = arena_array(arena, (size_t)argc + 1, sizeof(char *)),
         .given = arena_array(arena, characters + 1, sizeof(struct given)),
@@ -165,12 +180,13 @@ enum status arguments_read(int argc, char **argv, struct arena *arena,
     for (; reader.at < argc; reader.at++) {
         char *word = argv[reader.at];
         enum status status = STATUS_OK;
-        if (only_words || word[0] != '-' || word[1] == '\0')
+        if (only_words || word[0] != '-' || word[1] == '\0') {
             ret_arguments->word[ret_arguments->word_count++] = word;
-        else if (strcmp(word, "--") == 0)
+        } else if (strcmp(word, "--") == 0) {
             only_words = true;
-        else
+        } else {
             status = word[1] == '-' ? read_long(&reader, word) : read_short(&reader, word);
+        }
         if (status != STATUS_OK) return status;
     }
     return STATUS_OK;

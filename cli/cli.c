@@ -19,8 +19,9 @@ bool cli_is_table(const struct cli *cli)
 
 bool cli_key_fits(const struct cli *cli)
 {
-    if (cli_word(cli, 1) == NULL || !arguments_has(&cli->arguments, OPTION_IDEMPOTENCY_KEY))
+    if (cli_word(cli, 1) == NULL || !arguments_has(&cli->arguments, OPTION_IDEMPOTENCY_KEY)) {
         return true;
+    }
     tell_error(STATUS_USAGE, "--idempotency-key goes with one ID");
     return false;
 }

@@ -1,5 +1,6 @@
 #include "cli/client.h"
 
+#include "cli/json.h"
 #include "cli/problem.h"
 #include "cli/times.h"
 #include "sagas/base/uuid.h"
@@ -56,8 +57,9 @@ static const char *header_value(const char *line, const char *name)
     const size_t size = strlen(name);
     if (strncasecmp(line, name, size) != 0 || line[size] != ':') return NULL;
     const char *value = line + size + 1;
-    while (*value == ' ')
+    while (*value == ' ') {
         value++;
+    }
     return value;
 }
 
@@ -68,8 +70,9 @@ static size_t take_header(char *data, size_t size, size_t count, void *context)
     (void)snprintf(line, sizeof line, "%.*s", (int)(size * count), data);
     line[strcspn(line, "\r\n")] = '\0';
     const char *etag = header_value(line, "etag");
-    if (etag != NULL)
+    if (etag != NULL) {
         (void)snprintf(exchange->answer->etag, sizeof exchange->answer->etag, "%.79s", etag);
+    }
     const char *retry_after = header_value(line, "retry-after");
     if (retry_after != NULL) exchange->retry_after_ms = strtol(retry_after, NULL, 10) * 1000;
     return size * count;
@@ -116,9 +119,10 @@ static bool url_is_sound(const char *url, bool *ret_loopback)
 enum status client_open(const struct client_options *options, struct client **ret_client)
 {
     bool loopback = false;
-    if (!url_is_sound(options->url, &loopback))
+    if (!url_is_sound(options->url, &loopback)) {
         return tell_error(STATUS_USAGE, "'%s' is no URL of sagad; write http://127.0.0.1:8080",
                           options->url);
+    }
     struct client *client = calloc(1, sizeof *client);
     if (client == NULL) abort();
     client->options = *options;
@@ -126,8 +130,9 @@ enum status client_open(const struct client_options *options, struct client **re
     client->curl = curl_easy_init();
     if (client->url == NULL || client->curl == NULL) abort();
     size_t size = strlen(client->url);
-    while (size > 0 && client->url[size - 1] == '/')
+    while (size > 0 && client->url[size - 1] == '/') {
         client->url[--size] = '\0';
+    }
 
     curl_easy_setopt(client->curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(client->curl, CURLOPT_ERRORBUFFER, client->curl_error);
@@ -196,8 +201,9 @@ static struct curl_slist *make_headers(const struct client *client, const struct
     add_header(&headers, arena, "Expect", "");
     if (request->body.data != NULL) add_header(&headers, arena, "Content-Type", "application/json");
     if (is_post(request)) add_header(&headers, arena, "Idempotency-Key", key);
-    if (request->if_none_match != NULL && *request->if_none_match != '\0')
+    if (request->if_none_match != NULL && *request->if_none_match != '\0') {
         add_header(&headers, arena, "If-None-Match", request->if_none_match);
+    }
     if (client->options.key != NULL) {
         struct buffer bearer = buffer_in(arena);
         buffer_add_format(&bearer, "Bearer %s", client->options.key);
@@ -230,8 +236,7 @@ static void set_up(struct client *client, const struct request *request, struct 
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, exchange);
 }
 
-/* True when an answer of any kind came. */
-static bool exchange_once(struct client *client, const struct request *request, const char *key,
+static void exchange_once(struct client *client, const struct request *request, const char *key,
                           struct exchange *exchange, struct arena *arena)
 {
     struct answer *answer = exchange->answer;
@@ -247,22 +252,24 @@ static bool exchange_once(struct client *client, const struct request *request, 
     const CURLcode code = curl_easy_perform(client->curl);
     curl_easy_setopt(client->curl, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(headers);
-    if (code == CURLE_OK)
+    if (code == CURLE_OK) {
         curl_easy_getinfo(client->curl, CURLINFO_RESPONSE_CODE, &answer->http_status);
-    else
+    } else {
         (void)snprintf(answer->trouble, sizeof answer->trouble, "%s",
                        client->curl_error[0] != '\0' ? client->curl_error
                                                      : curl_easy_strerror(code));
-    if (client->options.verbose)
+    }
+    if (client->options.verbose) {
         tell("%s %s -> %ld %s(%" PRId64 " ms)", request->method != NULL ? request->method : "GET",
              request->path, answer->http_status, answer->trouble,
              times_monotonic_ms() - started_ms);
+    }
     answer->body = exchange->body.data != NULL ? buffer_bytes(&exchange->body) : BYTES("");
-    return code == CURLE_OK;
 }
 
 /* ---- repeating ---- */
 
+/* Nothing came, the gateway is in trouble, or the problem page says that it passes by itself. */
 static bool is_worth_repeating(const struct answer *answer)
 {
     switch (answer->http_status) {
@@ -271,7 +278,7 @@ static bool is_worth_repeating(const struct answer *answer)
     case 502:
     case 503:
     case 504: return true;
-    default: return false;
+    default: return answer->http_status >= 400 && json_true(answer->json, "retryable");
     }
 }
 
@@ -298,38 +305,61 @@ static void tell_repeating(const struct client *client, const struct answer *ans
 {
     char span[TIMES_TEXT_SIZE];
     times_span(patience_ms, span);
-    if (answer->http_status == 0)
+    if (answer->http_status == 0) {
         tell("sagactl: %s: %s; trying for %s", client->url, answer->trouble, span);
-    else
+    } else {
         tell("sagactl: %s answers %ld; trying for %s", client->url, answer->http_status, span);
+    }
+}
+
+/* The time over which one request is repeated. */
+struct patience {
+    int64_t until_ms; /* monotonic */
+    int64_t pause_ms; /* before the next try */
+    bool told;
+};
+
+/* Pause before the next try; false when there is no time for one. */
+static bool pause_before_next(struct patience *patience, const struct client *client,
+                              const struct exchange *exchange)
+{
+    const int64_t left_ms = patience->until_ms - times_monotonic_ms();
+    const int64_t asked_ms = exchange->retry_after_ms;
+    if (left_ms <= 0 || asked_ms > left_ms) return false;
+    int64_t sleep_ms = asked_ms > patience->pause_ms ? asked_ms : patience->pause_ms;
+    if (sleep_ms > left_ms) sleep_ms = left_ms;
+    if (!patience->told) tell_repeating(client, exchange->answer, left_ms);
+    patience->told = true;
+    times_sleep_ms(sleep_ms);
+    patience->pause_ms = patience->pause_ms * 2;
+    if (patience->pause_ms > PAUSE_MAX_MS) patience->pause_ms = PAUSE_MAX_MS;
+    return true;
+}
+
+static void read_json(struct answer *answer, struct arena *arena)
+{
+    struct json_error error;
+    answer->json = NULL;
+    if (answer->body.size == 0) return;
+    if (!json_view_parse(answer->body, arena, &answer->json, &error)) answer->json = NULL;
 }
 
 enum status client_try(struct client *client, const struct request *request, struct arena *arena,
                        struct answer *ret_answer)
 {
-    char key[UUID_TEXT_SIZE] = "";
-    if (is_post(request) && request->idempotency_key == NULL) fresh_key(key);
-    const int64_t patience_ms = patience_of(client, request);
-    const int64_t until_ms = times_monotonic_ms() + patience_ms;
-    struct exchange exchange = {.answer = ret_answer, .request = request};
-    int64_t pause_ms = PAUSE_FIRST_MS;
-    for (bool told = false;; told = true) {
-        exchange_once(client, request,
-                      request->idempotency_key != NULL ? request->idempotency_key : key, &exchange,
-                      arena);
-        if (!is_worth_repeating(ret_answer)) break;
-        const int64_t left_ms = until_ms - times_monotonic_ms();
-        int64_t sleep_ms = exchange.retry_after_ms > pause_ms ? exchange.retry_after_ms : pause_ms;
-        if (left_ms <= 0 || (sleep_ms > left_ms && exchange.retry_after_ms > left_ms)) break;
-        if (sleep_ms > left_ms) sleep_ms = left_ms;
-        if (!told) tell_repeating(client, ret_answer, left_ms);
-        times_sleep_ms(sleep_ms);
-        pause_ms = pause_ms * 2 < PAUSE_MAX_MS ? pause_ms * 2 : PAUSE_MAX_MS;
+    char fresh[UUID_TEXT_SIZE] = "";
+    const char *key = request->idempotency_key;
+    if (key == NULL) {
+        fresh_key(fresh);
+        key = fresh;
     }
-    struct json_error error;
-    if (ret_answer->body.size > 0 &&
-        !json_view_parse(ret_answer->body, arena, &ret_answer->json, &error))
-        ret_answer->json = NULL;
+    struct patience patience = {.until_ms = times_monotonic_ms() + patience_of(client, request),
+                                .pause_ms = PAUSE_FIRST_MS};
+    struct exchange exchange = {.answer = ret_answer, .request = request};
+    do {
+        exchange_once(client, request, key, &exchange, arena);
+        read_json(ret_answer, arena);
+    } while (is_worth_repeating(ret_answer) && pause_before_next(&patience, client, &exchange));
     return status_of(client, ret_answer);
 }
 
@@ -341,8 +371,9 @@ enum status client_call(struct client *client, const struct request *request, st
         problem_tell(client, ret_answer, arena);
         return status;
     }
-    if (ret_answer->http_status != 304 && ret_answer->json == NULL)
+    if (ret_answer->http_status != 304 && ret_answer->json == NULL) {
         return tell_error(STATUS_ERROR, "%s did not answer in JSON; is it sagad?", client->url);
+    }
     return STATUS_OK;
 }
 
@@ -351,10 +382,11 @@ enum status client_call(struct client *client, const struct request *request, st
 void path_add(struct buffer *path, const char *text)
 {
     for (const char *c = text; *c != '\0'; c++) {
-        if (isalnum((unsigned char)*c) || strchr("-._~", *c) != NULL)
+        if (isalnum((unsigned char)*c) || strchr("-._~", *c) != NULL) {
             buffer_add_char(path, *c);
-        else
+        } else {
             buffer_add_format(path, "%%%02X", (unsigned)(unsigned char)*c);
+        }
     }
 }
 

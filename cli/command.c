@@ -122,10 +122,11 @@ static void tell_group(const char *word)
         if (*all != '\0') strncat(all, ", ", sizeof all - strlen(all) - 1);
         strncat(all, COMMANDS[i].name + strlen(word) + 1, sizeof all - strlen(all) - 1);
     }
-    if (*all != '\0')
+    if (*all != '\0') {
         tell_error(STATUS_USAGE, "`%s` needs one word more: %s", word, all);
-    else
+    } else {
         tell_error(STATUS_USAGE, "there is no command `%s`; try: sagactl help", word);
+    }
 }
 
 /* The nearest name; of a first word alone also the nearest group. */
@@ -139,11 +140,12 @@ static void tell_unknown(const char *first, const char *both)
     }
     const char *best = whole.best != NULL ? whole.best : word.best;
     const bool alone = strcmp(first, both) == 0;
-    if (best != NULL && !(alone && is_in_group(best, first)))
+    if (best != NULL && !(alone && is_in_group(best, first))) {
         tell_error(STATUS_USAGE, "there is no command `%s`; did you mean `%s`?",
                    whole.best != NULL ? both : first, best);
-    else
+    } else {
         tell_group(first);
+    }
 }
 
 const struct command *command_find(const struct arguments *arguments, size_t *ret_words)
@@ -175,12 +177,14 @@ static enum status tell_option_not_taken(const struct command *command, enum opt
     const char *name = option_rule(option)->name;
     struct nearest nearest = {.word = name};
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (command_takes(command, (enum option)i))
+        if (command_takes(command, (enum option)i)) {
             nearest_try(&nearest, option_rule((enum option)i)->name);
+        }
     }
-    if (nearest.best != NULL)
+    if (nearest.best != NULL) {
         return tell_error(STATUS_USAGE, "`%s` takes no --%s; did you mean --%s?", command->name,
                           name, nearest.best);
+    }
     return tell_error(STATUS_USAGE, "`%s` takes no --%s; see: sagactl help %s", command->name, name,
                       command->name);
 }
@@ -188,8 +192,9 @@ static enum status tell_option_not_taken(const struct command *command, enum opt
 enum status command_check(const struct command *command, const struct arguments *arguments)
 {
     for (size_t i = 0; i < arguments->given_count; i++) {
-        if (!command_takes(command, arguments->given[i].option))
+        if (!command_takes(command, arguments->given[i].option)) {
             return tell_option_not_taken(command, arguments->given[i].option);
+        }
     }
     const int words = (int)arguments->word_count;
     if (words >= command->least && (command->most < 0 || words <= command->most)) return STATUS_OK;

@@ -18,8 +18,9 @@ static bool takes_file(const struct option_rule *rule)
 static void print_options(const struct command *command, const char *separator)
 {
     for (int i = 0; i < OPTION_COUNT; i++) {
-        if (command_takes(command, (enum option)i))
+        if (command_takes(command, (enum option)i)) {
             (void)printf("--%s%s", option_rule((enum option)i)->name, separator);
+        }
     }
 }
 
@@ -65,7 +66,23 @@ static void bash_group(const char *group)
     (void)printf("' ;;\n");
 }
 
-static void print_bash(void)
+/* What may follow an option that takes a value. */
+static void bash_values(const struct option_rule *rule)
+{
+    (void)printf("        --%s) ", rule->name);
+    if (rule->choices != NULL) {
+        (void)printf("COMPREPLY=($(compgen -W '");
+        for (const char *const *choice = rule->choices; *choice != NULL; choice++) {
+            (void)printf("%s ", *choice);
+        }
+        (void)printf("' -- \"$cur\")); ");
+    } else if (takes_file(rule)) {
+        (void)printf("COMPREPLY=($(compgen -f -- \"$cur\")); ");
+    }
+    (void)printf("return ;;\n");
+}
+
+static void bash_begin(void)
 {
     (void)printf(
         "# bash completion of sagactl; made by: sagactl completion bash\n"
@@ -77,17 +94,7 @@ static void print_bash(void)
         "    case $prev in\n");
     for (int i = 0; i < OPTION_COUNT; i++) {
         const struct option_rule *rule = option_rule((enum option)i);
-        if (rule->value == NULL) continue;
-        (void)printf("        --%s) ", rule->name);
-        if (rule->choices != NULL) {
-            (void)printf("COMPREPLY=($(compgen -W '");
-            for (const char *const *choice = rule->choices; *choice != NULL; choice++)
-                (void)printf("%s ", *choice);
-            (void)printf("' -- \"$cur\")); ");
-        } else if (takes_file(rule)) {
-            (void)printf("COMPREPLY=($(compgen -f -- \"$cur\")); ");
-        }
-        (void)printf("return ;;\n");
+        if (rule->value != NULL) bash_values(rule);
     }
     (void)printf(
         "    esac\n"
@@ -95,7 +102,12 @@ static void print_bash(void)
         "        word=${COMP_WORDS[i]}\n"
         "        case $word in -*) continue ;; esac\n"
         "        verb=\"$verb$word \"\n"
-        "    done\n"
+        "    done\n");
+}
+
+static void bash_words(void)
+{
+    (void)printf(
         "    case $verb in\n"
         "        '') words='");
     print_words(NULL, " ");
@@ -105,7 +117,13 @@ static void print_bash(void)
         "        'completion ') words='bash zsh fish' ;;\n"
         "        'definitions apply '*|'definitions lint '*)\n"
         "            [[ $cur == -* ]] || { COMPREPLY=($(compgen -f -- \"$cur\")); return; } ;;\n"
-        "    esac\n"
+        "    esac\n");
+}
+
+/* Longer names come first: a pattern of `demo` would also take `demo updates`. */
+static void bash_options(void)
+{
+    (void)printf(
         "    if [[ $cur == -* ]]; then\n"
         "        case $verb in\n");
     for (size_t i = COMMAND_COUNT; i-- > 0;) {
@@ -115,7 +133,15 @@ static void print_bash(void)
     }
     (void)printf(
         "        esac\n"
-        "    fi\n"
+        "    fi\n");
+}
+
+static void print_bash(void)
+{
+    bash_begin();
+    bash_words();
+    bash_options();
+    (void)printf(
         "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
         "}\n"
         "complete -F _sagactl sagactl\n");
@@ -135,8 +161,9 @@ static void zsh_choices(const struct option_rule *rule)
     (void)printf("        (--%s) ", rule->name);
     if (rule->choices != NULL) {
         (void)printf("compadd ");
-        for (const char *const *choice = rule->choices; *choice != NULL; choice++)
+        for (const char *const *choice = rule->choices; *choice != NULL; choice++) {
             (void)printf("%s ", *choice);
+        }
         (void)printf("; ");
     } else if (takes_file(rule)) {
         (void)printf("_files; ");
@@ -203,11 +230,19 @@ static void fish_option(const struct command *command, enum option option)
     if (rule->value != NULL) (void)printf(" -r");
     if (rule->choices != NULL) {
         (void)printf(" -f -a '");
-        for (const char *const *choice = rule->choices; *choice != NULL; choice++)
+        for (const char *const *choice = rule->choices; *choice != NULL; choice++) {
             (void)printf("%s ", *choice);
+        }
         (void)printf("'");
     }
     (void)printf("\n");
+}
+
+static void fish_options(const struct command *command)
+{
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        if (command_takes(command, (enum option)i)) fish_option(command, (enum option)i);
+    }
 }
 
 static void fish_group(const char *group)
@@ -229,10 +264,7 @@ static void print_fish(void)
         "complete -c sagactl -f -n '__fish_seen_subcommand_from completion'"
         " -a 'bash zsh fish'\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        for (int option = 0; option < OPTION_COUNT; option++) {
-            if (command_takes(&COMMANDS[i], (enum option)option))
-                fish_option(&COMMANDS[i], (enum option)option);
-        }
+        fish_options(&COMMANDS[i]);
     }
 }
 

@@ -19,12 +19,13 @@ static const char *file_name(struct arena *arena)
     const char *xdg = getenv("XDG_CONFIG_HOME");
     const char *home = getenv("HOME");
     struct buffer name = buffer_in(arena);
-    if (named != NULL && *named != '\0')
+    if (named != NULL && *named != '\0') {
         buffer_add_text(&name, named);
-    else if (xdg != NULL && *xdg == '/')
+    } else if (xdg != NULL && *xdg == '/') {
         buffer_add_format(&name, "%s/sagactl/config.json", xdg);
-    else
+    } else {
         buffer_add_format(&name, "%s/.config/sagactl/config.json", home != NULL ? home : "");
+    }
     return name.data;
 }
 
@@ -38,8 +39,9 @@ static enum status read_contexts(struct config *config, const struct json_view *
                                  struct arena *arena)
 {
     const struct json_view *contexts = json_value(root, "contexts");
-    if (root->type != VIEW_OBJECT || (contexts != NULL && contexts->type != VIEW_OBJECT))
+    if (root->type != VIEW_OBJECT || (contexts != NULL && contexts->type != VIEW_OBJECT)) {
         return tell_error(STATUS_ERROR, "%s: `contexts` must be an object", config->file);
+    }
     config->current = text_or_null(root, "current_context", arena);
     const struct json_view *each = contexts != NULL ? contexts->child : NULL;
     for (; each != NULL; each = each->next) {
@@ -58,15 +60,17 @@ enum status config_load(struct arena *arena, struct config *ret_config)
         if (errno == ENOENT || errno == ENOTDIR) return STATUS_OK;
         return tell_error(STATUS_ERROR, "%s: %s", ret_config->file, strerror(errno));
     }
-    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
         tell("sagactl: others may read %s, which can hold keys; cure: chmod 600", ret_config->file);
+    }
     struct bytes text;
     if (!files_read(ret_config->file, CONFIG_SIZE_MAX, arena, &text)) return STATUS_ERROR;
     const struct json_view *root = NULL;
     struct json_error error;
-    if (!json_view_parse(text, arena, &root, &error))
+    if (!json_view_parse(text, arena, &root, &error)) {
         return tell_error(STATUS_ERROR, "%s: no JSON at byte %zu: %s", ret_config->file,
                           error.offset, error.what);
+    }
     return read_contexts(ret_config, root, arena);
 }
 
@@ -137,8 +141,9 @@ enum status config_save(const struct config *config, struct arena *arena)
     struct buffer fresh = buffer_in(arena);
     buffer_add_format(&fresh, "%s.XXXXXX", config->file);
     const int file = mkstemp(fresh.data); /* mode 0600 */
-    if (file < 0)
+    if (file < 0) {
         return tell_error(STATUS_ERROR, "cannot write %s: %s", config->file, strerror(errno));
+    }
     const bool written = write_whole(file, config_text(config, arena));
     const int trouble = errno;
     if (close(file) == 0 && written && rename(fresh.data, config->file) == 0) return STATUS_OK;

@@ -26,9 +26,10 @@ enum status run_config_set_context(struct cli *cli)
     if (key != NULL) context->key = *key != '\0' ? key : NULL;
     if (config.current == NULL) config.current = context->name;
     const enum status status = config_save(&config, &cli->arena);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK) {
         tell("context %s is in %s%s", context->name, config.file,
              strcmp(config.current, context->name) == 0 ? " and in use" : "");
+    }
     return status;
 }
 
@@ -38,16 +39,19 @@ enum status run_config_use_context(struct cli *cli)
     if (config_load(&cli->arena, &config) != STATUS_OK) return STATUS_ERROR;
     const char *name = cli_word(cli, 0);
     struct nearest nearest = {.word = name};
-    for (size_t i = 0; i < config.count; i++)
+    for (size_t i = 0; i < config.count; i++) {
         nearest_try(&nearest, config.contexts[i].name);
-    if (config_find(&config, name) == NULL && nearest.best != NULL)
+    }
+    if (config_find(&config, name) == NULL && nearest.best != NULL) {
         return tell_error(STATUS_NOT_FOUND, "there is no context `%s`; did you mean `%s`?", name,
                           nearest.best);
-    if (config_find(&config, name) == NULL)
+    }
+    if (config_find(&config, name) == NULL) {
         return tell_error(
             STATUS_NOT_FOUND,
             "there is no context `%s`; make it: sagactl config set-context %s --url URL", name,
             name);
+    }
     config.current = name;
     return config_save(&config, &cli->arena);
 }

@@ -27,8 +27,9 @@ static void add_row(void *context, const struct json_view *item)
     table_add_text(&rows->table, STYLE_PLAIN, ago);
     table_add(&rows->table, STYLE_WARN, json_text(item, "reason"));
     table_add(&rows->table, STYLE_PLAIN, buffer_bytes(&place));
-    if (rows->cli->format == FORMAT_WIDE)
+    if (rows->cli->format == FORMAT_WIDE) {
         table_add(&rows->table, STYLE_PLAIN, json_plain(json_value(item, "headers"), arena));
+    }
 }
 
 enum status run_dead_letters_list(struct cli *cli)
@@ -39,8 +40,9 @@ enum status run_dead_letters_list(struct cli *cli)
     struct pages pages;
     if (!pages_begin(cli, "/v1/dead-letters", SHOWN, &pages)) return STATUS_USAGE;
     struct rows rows = {.cli = cli, .table = table_in(&cli->arena)};
-    for (size_t i = 0; i < columns; i++)
+    for (size_t i = 0; i < columns; i++) {
         table_column(&rows.table, HEADINGS[i]);
+    }
     const enum status status = pages_print(&pages, add_row, &rows);
     if (status != STATUS_OK || !cli_is_table(cli)) return status;
     if (table_rows(&rows.table) == 0) {
@@ -85,8 +87,9 @@ static enum status settle_each(struct cli *cli, const char *verb)
 {
     if (!cli_key_fits(cli)) return STATUS_USAGE;
     enum status status = STATUS_OK;
-    for (size_t i = 0; cli_word(cli, i) != NULL; i++)
+    for (size_t i = 0; cli_word(cli, i) != NULL; i++) {
         status = status_first(status, settle(cli, cli_word(cli, i), verb));
+    }
     return status;
 }
 

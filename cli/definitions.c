@@ -34,10 +34,11 @@ static void add_applied(struct table *table, const char *file, const struct answ
     (void)snprintf(version, sizeof version, "%" PRId64, json_int(answer->json, "version", 0));
     table_add(table, STYLE_BOLD, json_text(answer->json, "name"));
     table_add_text(table, STYLE_PLAIN, version);
-    if (answer->http_status == 201)
+    if (answer->http_status == 201) {
         table_add_text(table, STYLE_GOOD, "new");
-    else
+    } else {
         table_add_text(table, STYLE_DIM, "unchanged");
+    }
     table_add_text(table, STYLE_PLAIN, file);
 }
 
@@ -66,11 +67,13 @@ enum status run_definitions_apply(struct cli *cli)
 {
     static const char *const HEADINGS[] = {"NAME", "VERSION", "RESULT", "FILE"};
     struct table table = table_in(&cli->arena);
-    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++)
+    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++) {
         table_column(&table, HEADINGS[i]);
+    }
     enum status status = STATUS_OK;
-    for (size_t i = 0; cli_word(cli, i) != NULL; i++)
+    for (size_t i = 0; cli_word(cli, i) != NULL; i++) {
         status = status_first(status, apply_file(cli, cli_word(cli, i), &table));
+    }
     if (table_rows(&table) == 0) return status;
     struct buffer out = buffer_in(&cli->arena);
     table_print(&table, &cli->terminal, "", &out);
@@ -115,8 +118,9 @@ enum status run_definitions_list(struct cli *cli)
     struct pages pages;
     if (!pages_begin(cli, "/v1/definitions", INT64_MAX, &pages)) return STATUS_USAGE;
     struct rows rows = {.cli = cli, .table = table_in(&cli->arena)};
-    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++)
+    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++) {
         table_column(&rows.table, HEADINGS[i]);
+    }
     const enum status status = pages_print(&pages, add_definition, &rows);
     if (status != STATUS_OK || !cli_is_table(cli)) return status;
     if (table_rows(&rows.table) == 0) {
@@ -202,8 +206,9 @@ static void print_definition(struct cli *cli, const struct json_view *item)
     static const char *const HEADINGS[] = {"STEP", "AFTER", "DOES", "UNDO", "RULES"};
     const struct json_view *definition = json_value(item, "definition");
     struct table table = table_in(&cli->arena);
-    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++)
+    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++) {
         table_column(&table, HEADINGS[i]);
+    }
     struct bytes before = BYTES("");
     for (const struct json_view *step = json_items(definition, "steps"); step != NULL;
          step = step->next) {

@@ -46,9 +46,9 @@ static enum status why_one(struct cli *cli, const char *id)
     struct answer why;
     const enum status status = fetch(cli, id, "/why", &why);
     if (status != STATUS_OK) return status;
-    if (cli->format == FORMAT_ID)
+    if (cli->format == FORMAT_ID) {
         (void)printf("%s\n", id);
-    else if (!cli_print_raw(cli, &why)) {
+    } else if (!cli_print_raw(cli, &why)) {
         const struct show show = show_now(cli);
         struct buffer out = buffer_in(&cli->arena);
         show_why(&show, why.json, &out);

@@ -16,8 +16,9 @@ static void print_option(enum option option)
 
 static void print_common_options(void)
 {
-    for (int i = 0; i < OPTION_EVERYWHERE; i++)
+    for (int i = 0; i < OPTION_EVERYWHERE; i++) {
         print_option((enum option)i);
+    }
 }
 
 static void print_command_line(const struct command *command)
@@ -33,8 +34,9 @@ void help_print_all(void)
         "sagactl: see and steer the sagas of sagad\n\n"
         "  sagactl COMMAND [ARGUMENTS] [OPTIONS]\n\n"
         "Commands\n");
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
         print_command_line(&COMMANDS[i]);
+    }
     (void)printf("\nOptions of every command (`sagactl help COMMAND` shows the others)\n");
     print_common_options();
     (void)printf(
@@ -49,8 +51,9 @@ void help_print(const struct command *command)
                  command->arguments, command->summary);
     if (command->more != NULL) (void)printf("\n%s", command->more);
     (void)printf("\nOptions\n");
-    for (const enum option *each = command->options; each != NULL && *each != OPTION_END; each++)
+    for (const enum option *each = command->options; each != NULL && *each != OPTION_END; each++) {
         print_option(*each);
+    }
     print_common_options();
 }
 
@@ -75,8 +78,9 @@ enum status run_help(struct cli *cli)
         return STATUS_OK;
     }
     /* `definitions` alone is no command; its help lists what it begins. */
-    if (cli_word(cli, 1) == NULL && !command_exists(first) && help_print_group(first))
+    if (cli_word(cli, 1) == NULL && !command_exists(first) && help_print_group(first)) {
         return STATUS_OK;
+    }
     size_t words = 0;
     const struct command *command = command_find(&cli->arguments, &words);
     if (command == NULL) return STATUS_USAGE;

@@ -31,8 +31,10 @@ static enum style type_style(struct bytes type)
 {
     for (size_t i = 0; i < sizeof STYLES / sizeof STYLES[0]; i++) {
         const size_t size = strlen(STYLES[i].ending);
-        if (type.size >= size && memcmp(type.data + type.size - size, STYLES[i].ending, size) == 0)
+        if (type.size >= size &&
+            memcmp(type.data + type.size - size, STYLES[i].ending, size) == 0) {
             return STYLES[i].style;
+        }
     }
     return STYLE_PLAIN;
 }
@@ -41,8 +43,9 @@ static void add_padded(struct history_lines *lines, struct buffer *buffer, enum 
                        struct bytes text, size_t width)
 {
     terminal_add_text(buffer, lines->terminal, style, text, 0);
-    for (size_t i = terminal_width(text); i < width; i++)
+    for (size_t i = terminal_width(text); i < width; i++) {
         buffer_add_char(buffer, ' ');
+    }
     buffer_add_char(buffer, ' ');
 }
 
@@ -96,12 +99,14 @@ void history_line(struct history_lines *lines, const struct json_view *item, str
     add_padded(lines, buffer, type_style(type), type, TYPE_WIDTH);
     const struct bytes where = where_text(lines, item);
     const struct bytes rest = rest_text(lines, item);
-    if (rest.size > 0)
+    if (rest.size > 0) {
         add_padded(lines, buffer, STYLE_PLAIN, where, STEP_WIDTH);
-    else
+    } else {
         terminal_add_text(buffer, lines->terminal, STYLE_PLAIN, where, 0);
+    }
     terminal_add_text(buffer, lines->terminal, STYLE_DIM, rest, 0);
-    while (buffer->size > before && buffer->data[buffer->size - 1] == ' ')
+    while (buffer->size > before && buffer->data[buffer->size - 1] == ' ') {
         buffer->data[--buffer->size] = '\0';
+    }
     buffer_add_char(buffer, '\n');
 }

@@ -16,8 +16,9 @@ static bool next_line(struct bytes lines, size_t *at, size_t *number, struct byt
         size_t size = end != NULL ? (size_t)(end - start) : lines.size - *at;
         *at += size + 1;
         (*number)++;
-        while (size > 0 && (start[size - 1] == '\r' || start[size - 1] == ' '))
+        while (size > 0 && (start[size - 1] == '\r' || start[size - 1] == ' ')) {
             size--;
+        }
         *ret_line = (struct bytes){start, size};
         if (size > 0) return true;
     }
@@ -36,9 +37,10 @@ bool push_check(struct push *push)
         struct json_error error;
         arena_reset(&arena);
         sound = json_view_parse(line, &arena, &view, &error);
-        if (!sound)
+        if (!sound) {
             tell_error(STATUS_USAGE, "line %zu is no JSON: byte %zu: %s; nothing was started",
                        number, error.offset, error.what);
+        }
         push->total++;
     }
     arena_done(&arena);
@@ -91,8 +93,9 @@ static enum status push_batch(struct push *push, struct batch *batch, struct byt
                               struct arena *arena)
 {
     struct buffer key = buffer_in(arena);
-    if (push->idempotency_key != NULL)
+    if (push->idempotency_key != NULL) {
         buffer_add_format(&key, "%s/%zu", push->idempotency_key, batch->index);
+    }
     batch->index++;
     const struct request request = {
         .method = "POST", .path = "/v1/sagas/bulk", .body = body, .idempotency_key = key.data};
@@ -114,8 +117,9 @@ enum status push_all(struct push *push)
         if (batch.count == 0) break;
         status = push_batch(push, &batch, body, &arena);
         sent += batch.count;
-        if (push->progress != NULL && status == STATUS_OK)
+        if (push->progress != NULL && status == STATUS_OK) {
             push->progress(push->context, sent, push->total);
+        }
     }
     arena_done(&arena);
     return status;

@@ -17,10 +17,12 @@
 static void spread(const void *data, size_t size, uint8_t ret_hash[DEFINITION_HASH_SIZE])
 {
     uint64_t sum = 14695981039346656037u;
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         sum = (sum ^ ((const uint8_t *)data)[i]) * 1099511628211u;
-    for (size_t i = 0; i < DEFINITION_HASH_SIZE; i++)
+    }
+    for (size_t i = 0; i < DEFINITION_HASH_SIZE; i++) {
         ret_hash[i] = (uint8_t)(sum >> (i % 8 * 8));
+    }
 }
 
 struct place {
@@ -65,8 +67,9 @@ static const struct json_view *find(const struct json_view *root, struct bytes p
         const struct json_view *next = json_view_member_bytes(view, token);
         char *end = NULL;
         const unsigned long index = token.size > 0 ? strtoul(token.data, &end, 10) : 0;
-        if (view->type == VIEW_ARRAY && end != NULL && *end == '\0')
+        if (view->type == VIEW_ARRAY && end != NULL && *end == '\0') {
             next = json_view_item(view, index);
+        }
         if (next == NULL) break;
         view = next;
     }
@@ -86,8 +89,9 @@ static void report(struct lint *lint, const char *kind, const struct definition_
 {
     struct arena *arena = &lint->cli->arena;
     struct place place = {0, 0};
-    if (lint->root != NULL)
+    if (lint->root != NULL) {
         place = place_of(lint->text, find(lint->root, problem->pointer, arena)->text.data);
+    }
     if (lint->out == NULL) {
         (void)printf("%s:%zu:%zu: %s: %.*s%s%.*s\n", lint->file, place.line, place.column, kind,
                      (int)problem->pointer.size, problem->pointer.data,
@@ -117,14 +121,17 @@ static bool lint_file(struct lint *lint)
         .topics_allow = arguments_text(&lint->cli->arguments, OPTION_TOPICS_ALLOW)};
     struct definition_report found = {.error_count = 0};
     struct definition *definition = definition_parse(lint->text, &rules, spread, arena, &found);
-    for (size_t i = 0; i < found.error_count; i++)
+    for (size_t i = 0; i < found.error_count; i++) {
         report(lint, "error", &found.errors[i]);
-    for (size_t i = 0; i < found.warning_count; i++)
+    }
+    for (size_t i = 0; i < found.warning_count; i++) {
         report(lint, "warning", &found.warnings[i]);
+    }
     const bool sound = definition != NULL;
-    if (sound && lint->out == NULL)
+    if (sound && lint->out == NULL) {
         tell("%s: ok, %s with %u steps", lint->file, bytes_copy(arena, definition->name).data,
              (unsigned)definition->step_count);
+    }
     definition_free(definition);
     return sound;
 }
@@ -138,8 +145,9 @@ enum status run_definitions_lint(struct cli *cli)
     for (size_t i = 0; cli_word(cli, i) != NULL; i++) {
         lint.file = cli_word(cli, i);
         if (!files_read(lint.file, DEFINITION_SIZE_MAX, &cli->arena, &lint.text) ||
-            !lint_file(&lint))
+            !lint_file(&lint)) {
             status = STATUS_ERROR;
+        }
     }
     if (lint.out == NULL) return status;
     buffer_add_text(&out, "]}\n");

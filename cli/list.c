@@ -44,8 +44,9 @@ static bool make_path(struct cli *cli, struct buffer *path)
     for (size_t i = 0; i < sizeof FILTERS / sizeof FILTERS[0]; i++) {
         const char *value = NULL;
         for (size_t n = 0; (value = arguments_nth(&cli->arguments, FILTERS[i].option, n)) != NULL;
-             n++)
+             n++) {
             path_add_query(path, FILTERS[i].parameter, value);
+        }
     }
     return add_time(cli, path, OPTION_CREATED_AFTER, "created_after") &&
            add_time(cli, path, OPTION_CREATED_BEFORE, "created_before");

@@ -47,8 +47,9 @@ static enum status pick_context(struct cli *cli, struct context *ret_context)
         return STATUS_OK;
     }
     struct nearest nearest = {.word = name};
-    for (size_t i = 0; i < config.count; i++)
+    for (size_t i = 0; i < config.count; i++) {
         nearest_try(&nearest, config.contexts[i].name);
+    }
     return tell_error(STATUS_USAGE, "there is no context `%s` in %s%s%s%s", name, config.file,
                       nearest.best != NULL ? "; did you mean `" : "",
                       nearest.best != NULL ? nearest.best : "", nearest.best != NULL ? "`?" : "");
@@ -80,25 +81,31 @@ static enum status open_client(struct cli *cli)
     return client_open(&options, &cli->client);
 }
 
-/* A key on the command line must not stay readable in /proc; `-` is read from stdin. */
+/* One key of the command line; `-` is read from stdin. */
+static enum status take_key(struct cli *cli, struct given *given)
+{
+    char line[512];
+    if (strcmp(given->value, "-") == 0) {
+        if (fgets(line, sizeof line, stdin) == NULL) {
+            return tell_error(STATUS_USAGE, "--key -: there is no key on stdin");
+        }
+        line[strcspn(line, "\r\n")] = '\0';
+        given->value = arena_copy(&cli->arena, line, strlen(line));
+        return STATUS_OK;
+    }
+    /* It must not stay readable in /proc. */
+    char *copy = arena_copy(&cli->arena, given->value, strlen(given->value));
+    memset(given->value, 'x', strlen(given->value));
+    given->value = copy;
+    if (strpbrk(copy, "\r\n") == NULL) return STATUS_OK;
+    return tell_error(STATUS_USAGE, "--key: a key is one line");
+}
+
 static enum status settle_key(struct cli *cli)
 {
     for (size_t i = 0; i < cli->arguments.given_count; i++) {
         struct given *given = &cli->arguments.given[i];
-        if (given->option != OPTION_KEY) continue;
-        char line[512];
-        if (strcmp(given->value, "-") == 0) {
-            if (fgets(line, sizeof line, stdin) == NULL)
-                return tell_error(STATUS_USAGE, "--key -: there is no key on stdin");
-            line[strcspn(line, "\r\n")] = '\0';
-            given->value = arena_copy(&cli->arena, line, strlen(line));
-        } else {
-            char *copy = arena_copy(&cli->arena, given->value, strlen(given->value));
-            memset(given->value, 'x', strlen(given->value));
-            given->value = copy;
-        }
-        if (strpbrk(given->value, "\r\n") != NULL)
-            return tell_error(STATUS_USAGE, "--key: a key is one line");
+        if (given->option == OPTION_KEY && take_key(cli, given) != STATUS_OK) return STATUS_USAGE;
     }
     return STATUS_OK;
 }
@@ -143,8 +150,9 @@ int main(int argc, char **argv)
     client_close(cli.client);
     arena_done(&cli.arena);
     curl_global_cleanup();
-    if (fflush(stdout) != 0 || ferror(stdout) != 0)
+    if (fflush(stdout) != 0 || ferror(stdout) != 0) {
         status =
             status_first(status, tell_error(STATUS_ERROR, "cannot write: %s", strerror(errno)));
+    }
     return (int)status;
 }

@@ -31,10 +31,12 @@ int nearest_distance(const char *a, const char *b)
     if (a_size > WORD_SIZE_MAX || b_size > WORD_SIZE_MAX) return WORD_SIZE_MAX;
 
     int rows[3][WORD_SIZE_MAX + 1] = {{0}};
-    for (int j = 0; j <= (int)b_size; j++)
+    for (int j = 0; j <= (int)b_size; j++) {
         rows[0][j] = j;
-    for (int i = 1; i <= (int)a_size; i++)
+    }
+    for (int i = 1; i <= (int)a_size; i++) {
         fill_row(a, b, i, rows[(i + 1) % 3], rows[(i - 1) % 3], rows[i % 3]);
+    }
     return rows[a_size % 3][b_size];
 }
 

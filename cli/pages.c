@@ -10,8 +10,9 @@ enum { PAGE_MAX = 500 };
 bool pages_begin(struct cli *cli, const char *path, int64_t otherwise, struct pages *ret_pages)
 {
     int64_t limit = 0;
-    if (!arguments_number(&cli->arguments, OPTION_LIMIT, 1, INT64_MAX, otherwise, &limit))
+    if (!arguments_number(&cli->arguments, OPTION_LIMIT, 1, INT64_MAX, otherwise, &limit)) {
         return false;
+    }
     if (arguments_has(&cli->arguments, OPTION_ALL)) limit = INT64_MAX;
     *ret_pages = (struct pages){.cli = cli, .path = path, .left = limit};
     return true;
@@ -34,9 +35,10 @@ enum status pages_next(struct pages *pages, struct answer *ret_answer, bool *ret
     const enum status status = client_call(pages->cli->client, &request, arena, ret_answer);
     if (status != STATUS_OK) return status;
     const struct json_view *items = json_value(ret_answer->json, "items");
-    if (items == NULL || items->type != VIEW_ARRAY)
+    if (items == NULL || items->type != VIEW_ARRAY) {
         return tell_error(STATUS_ERROR, "%s: the answer has no `items`; is it sagad?",
                           client_url(pages->cli->client));
+    }
     const struct bytes cursor = json_text(ret_answer->json, "next_cursor");
     pages->cursor = cursor.size > 0 ? bytes_copy(arena, cursor).data : NULL;
     pages->more = pages->cursor != NULL;

@@ -79,10 +79,11 @@ static void tell_cure(struct client *client, const struct answer *answer, struct
     const struct bytes type = json_text(answer->json, "type");
     struct bytes fix = json_text(answer->json, "fix");
     if (fix.size == 0 && known == NULL) fix = cure_of_page(client, type, arena);
-    if (fix.size > 0)
+    if (fix.size > 0) {
         tell("  cure: %.*s", TEXT(fix));
-    else if (known != NULL)
+    } else if (known != NULL) {
         tell("  cure: %s", known);
+    }
 }
 
 void problem_tell(struct client *client, const struct answer *answer, struct arena *arena)
@@ -107,6 +108,7 @@ void problem_tell(struct client *client, const struct answer *answer, struct are
     problem_tell_places("  ", errors);
     tell_cure(client, answer, arena);
     const struct bytes request_id = json_text(problem, "request_id");
-    if (request_id.size > 0 && answer->http_status >= 500)
+    if (request_id.size > 0 && answer->http_status >= 500) {
         tell("  request: %.*s", TEXT(request_id));
+    }
 }

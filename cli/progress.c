@@ -28,10 +28,11 @@ static void draw_bar(const struct progress *progress, size_t done, size_t total)
     const int64_t ms = times_monotonic_ms() - progress->started_ms;
     const double rate = ms > 0 ? (double)done * 1000.0 / (double)ms : 0;
     (void)fprintf(stderr, "\r  ");
-    for (size_t i = 0; i < BAR_WIDTH; i++)
+    for (size_t i = 0; i < BAR_WIDTH; i++) {
         (void)fputs(i < filled ? (progress->utf8 ? "\u2588" : "#")
                                : (progress->utf8 ? "\u2591" : "."),
                     stderr);
+    }
     (void)fprintf(stderr, " %zu of %zu %s, %.0f/s\033[K", done, total, progress->what, rate);
     (void)fflush(stderr);
 }
@@ -46,10 +47,11 @@ void progress_show(void *context, size_t done, size_t total)
                                                      : done / quarter != progress->shown / quarter;
     if (!progress->tty && !crossed && done < total) return;
     progress->shown = done;
-    if (progress->tty)
+    if (progress->tty) {
         draw_bar(progress, done, total);
-    else
+    } else {
         (void)fprintf(stderr, "  %zu of %zu %s\n", done, total, progress->what);
+    }
 }
 
 void progress_end(struct progress *progress)

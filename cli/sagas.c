@@ -34,30 +34,41 @@ static uint32_t hold_s(const struct follow *follow)
     return left_s < POLL_S ? (uint32_t)left_s : POLL_S;
 }
 
+/* One read, held by the server until the saga is another than the one known. */
+static enum status ask(struct follow *follow, struct arena *arena, struct answer *ret_answer)
+{
+    const bool first = follow->etag[0] == '\0';
+    const uint32_t wait_s = first ? 0 : hold_s(follow);
+    char wait[16];
+    (void)snprintf(wait, sizeof wait, "%u", wait_s);
+    struct buffer path = buffer_in(arena);
+    buffer_add_text(&path, sagas_path(arena, follow->id, ""));
+    if (wait_s > 0) path_add_query(&path, "wait", wait);
+    const struct request request = {.path = path.data,
+                                    .if_none_match = follow->etag,
+                                    .wait_s = wait_s,
+                                    .patience_ms = first ? 0 : PATIENCE_MS,
+                                    .tick = follow->tick,
+                                    .tick_context = follow->tick_context};
+    return client_call(follow->cli->client, &request, arena, ret_answer);
+}
+
+/* An answer that is news: remember which. Without an ETag each answer is. */
+static void take_news(struct follow *follow, const struct answer *answer)
+{
+    const bool named = answer->etag[0] != '\0';
+    if (!named && follow->etag[0] != '\0') times_sleep_ms(POLL_SHORTEST_MS);
+    (void)snprintf(follow->etag, sizeof follow->etag, "%s", named ? answer->etag : "\"none\"");
+}
+
 enum status follow_next(struct follow *follow, struct arena *arena, struct answer *ret_answer)
 {
     for (;;) {
-        const bool first = follow->etag[0] == '\0';
-        const uint32_t wait_s = first ? 0 : hold_s(follow);
-        char wait[16];
-        (void)snprintf(wait, sizeof wait, "%u", wait_s);
-        struct buffer path = buffer_in(arena);
-        buffer_add_text(&path, sagas_path(arena, follow->id, ""));
-        if (wait_s > 0) path_add_query(&path, "wait", wait);
-        const struct request request = {.path = path.data,
-                                        .if_none_match = follow->etag,
-                                        .wait_s = wait_s,
-                                        .patience_ms = first ? 0 : PATIENCE_MS,
-                                        .tick = follow->tick,
-                                        .tick_context = follow->tick_context};
         const int64_t asked_ms = times_monotonic_ms();
-        const enum status status = client_call(follow->cli->client, &request, arena, ret_answer);
+        const enum status status = ask(follow, arena, ret_answer);
         if (status != STATUS_OK) return status;
         if (ret_answer->http_status != 304) {
-            /* Without an ETag each answer counts as news, but not in a busy loop. */
-            if (!first && ret_answer->etag[0] == '\0') times_sleep_ms(POLL_SHORTEST_MS);
-            (void)snprintf(follow->etag, sizeof follow->etag, "%s",
-                           ret_answer->etag[0] != '\0' ? ret_answer->etag : "\"none\"");
+            take_news(follow, ret_answer);
             return STATUS_OK;
         }
         const int64_t left_ms = left_ms_of(follow);

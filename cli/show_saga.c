@@ -88,10 +88,12 @@ struct table show_saga_table(const struct show *show)
                                            "CREATED", "TOOK",       "ERROR"};
     static const char *const WIDE_HEADINGS[] = {"REVISION", "LABELS", "ATTRIBUTES"};
     struct table table = table_in(show->arena);
-    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++)
+    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++) {
         table_column(&table, HEADINGS[i]);
-    for (size_t i = 0; show->wide && i < sizeof WIDE_HEADINGS / sizeof WIDE_HEADINGS[0]; i++)
+    }
+    for (size_t i = 0; show->wide && i < sizeof WIDE_HEADINGS / sizeof WIDE_HEADINGS[0]; i++) {
         table_column(&table, WIDE_HEADINGS[i]);
+    }
     return table;
 }
 
@@ -146,10 +148,12 @@ static void add_field(const struct show *show, struct buffer *buffer, const char
     buffer_add_format(buffer, "%*s", INDENT, "");
     char padded[NAME_WIDTH + 1];
     size_t at = 0;
-    for (; name[at] != '\0' && at < NAME_WIDTH; at++)
+    for (; name[at] != '\0' && at < NAME_WIDTH; at++) {
         padded[at] = name[at];
-    for (; at < NAME_WIDTH; at++)
+    }
+    for (; at < NAME_WIDTH; at++) {
         padded[at] = ' ';
+    }
     padded[NAME_WIDTH] = '\0';
     terminal_add_text(buffer, show->terminal, STYLE_DIM, bytes_of(padded), 0);
     terminal_add_text(buffer, show->terminal, STYLE_PLAIN, value, room > 0 ? (size_t)room : 0);
@@ -200,9 +204,10 @@ void show_why(const struct show *show, const struct json_view *why, struct buffe
          each = each->next) {
         const char *name = bytes_copy(show->arena, each->key).data;
         const int64_t at_ms = each->type == VIEW_STRING ? times_parse(each->string) : 0;
-        if (at_ms != 0)
+        if (at_ms != 0) {
             add_time(show, buffer, name, at_ms);
-        else
+        } else {
             add_field(show, buffer, name, json_plain(each, show->arena));
+        }
     }
 }

@@ -37,8 +37,9 @@ static void add_took(const struct show *show, struct table *table, const struct 
     const int64_t started_ms = json_time(item, "started_at");
     const int64_t finished_ms = json_time(item, "finished_at");
     const bool settled = step_is_settled(json_text(item, "state"));
-    if (started_ms != 0 && (finished_ms != 0 || !settled))
+    if (started_ms != 0 && (finished_ms != 0 || !settled)) {
         times_span((finished_ms != 0 && settled ? finished_ms : show->now_ms) - started_ms, text);
+    }
     table_add_text(table, STYLE_PLAIN, text);
 }
 
@@ -51,10 +52,11 @@ static void add_next(const struct show *show, struct table *table, const struct 
         const int64_t deadline_ms = json_time(item, "deadline_at");
         char when[TIMES_TEXT_SIZE];
         times_ago(show->now_ms, retry_ms != 0 ? retry_ms : deadline_ms, when);
-        if (retry_ms != 0)
+        if (retry_ms != 0) {
             (void)snprintf(text, sizeof text, "retry %.20s", when);
-        else if (deadline_ms != 0)
+        } else if (deadline_ms != 0) {
             (void)snprintf(text, sizeof text, "timeout %.20s", when);
+        }
     }
     table_add_text(table, STYLE_DIM, text);
 }
@@ -85,8 +87,9 @@ static const struct json_view *step_end(const struct json_view *first)
 {
     const struct bytes id = json_text(first, "id");
     const struct json_view *each = first;
-    while (each != NULL && bytes_equal(json_text(each, "id"), id))
+    while (each != NULL && bytes_equal(json_text(each, "id"), id)) {
         each = each->next;
+    }
     return each;
 }
 
@@ -104,8 +107,9 @@ static void add_sum(const struct show *show, struct table *table, const struct j
     for (const struct json_view *each = first; each != end; each = each->next, total++) {
         const struct bytes state = json_text(each, "state");
         int i = 0;
-        while (i < kinds && !bytes_equal(sums[i].state, state))
+        while (i < kinds && !bytes_equal(sums[i].state, state)) {
             i++;
+        }
         if (i == STATES_MAX) continue;
         if (i == kinds) {
             sums[kinds].state = state;
@@ -124,8 +128,9 @@ static void add_sum(const struct show *show, struct table *table, const struct j
     table_add(table, STYLE_PLAIN, buffer_bytes(&name));
     table_add(table, kinds == 1 ? step_state_style(sums[0].state) : STYLE_BUSY,
               buffer_bytes(&states));
-    for (size_t i = 2; i < table->column_count; i++)
+    for (size_t i = 2; i < table->column_count; i++) {
         table_add(table, STYLE_PLAIN, BYTES(""));
+    }
 }
 
 static struct table step_table(const struct show *show)
@@ -133,10 +138,12 @@ static struct table step_table(const struct show *show)
     static const char *const HEADINGS[] = {"STEP", "STATE", "TRY", "TOOK", "NEXT", "ERROR"};
     static const char *const WIDE_HEADINGS[] = {"KIND", "OP", "OUTPUT"};
     struct table table = table_in(show->arena);
-    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++)
+    for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++) {
         table_column(&table, HEADINGS[i]);
-    for (size_t i = 0; show->wide && i < sizeof WIDE_HEADINGS / sizeof WIDE_HEADINGS[0]; i++)
+    }
+    for (size_t i = 0; show->wide && i < sizeof WIDE_HEADINGS / sizeof WIDE_HEADINGS[0]; i++) {
         table_column(&table, WIDE_HEADINGS[i]);
+    }
     return table;
 }
 
@@ -144,19 +151,21 @@ void show_steps(const struct show *show, const struct json_view *items, size_t l
                 struct buffer *buffer)
 {
     size_t count = 0;
-    for (const struct json_view *each = items; each != NULL; each = each->next)
+    for (const struct json_view *each = items; each != NULL; each = each->next) {
         count++;
+    }
     const bool sum_up = limit > 0 && count > limit;
     struct table table = step_table(show);
     size_t left_out = 0;
     for (const struct json_view *each = items; each != NULL;) {
         const struct json_view *end = sum_up ? step_end(each) : each->next;
-        if (limit > 0 && table_rows(&table) == limit)
+        if (limit > 0 && table_rows(&table) == limit) {
             left_out++;
-        else if (end != each->next)
+        } else if (end != each->next) {
             add_sum(show, &table, each, end);
-        else
+        } else {
             add_row(show, &table, each);
+        }
         each = end;
     }
     table_print(&table, show->terminal, "  ", buffer);

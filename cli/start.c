@@ -135,8 +135,9 @@ static const char *add_batch_label(struct cli *cli, struct start *start)
     struct buffer label = buffer_in(&cli->arena);
     buffer_add_format(&label, "sagactl-batch=%08" PRIx32, random);
     const char **labels = arena_array(&cli->arena, start->label_count + 1, sizeof *labels);
-    for (size_t i = 0; i < start->label_count; i++)
+    for (size_t i = 0; i < start->label_count; i++) {
         labels[i] = start->label[i];
+    }
     labels[start->label_count++] = label.data;
     start->label = labels;
     return label.data;
@@ -178,9 +179,10 @@ static enum status start_lines(struct cli *cli, struct start *start)
          label != NULL ? "; follow them: sagactl list --label " : "", label != NULL ? label : "");
     if (status != STATUS_OK || push.refused > 0) return status_first(status, STATUS_ERROR);
     if (!arguments_has(&cli->arguments, OPTION_WAIT)) return STATUS_OK;
-    if (label == NULL && start->label_count == 0)
+    if (label == NULL && start->label_count == 0) {
         return tell_error(STATUS_USAGE,
                           "--wait with --idempotency-key needs a --label to wait for");
+    }
     return wait_for_lines(&push, label != NULL ? label : start->label[0]);
 }
 
@@ -190,7 +192,8 @@ enum status run_start(struct cli *cli)
     if (!read_start(cli, &start)) return STATUS_USAGE;
     if (!arguments_has(&cli->arguments, OPTION_LINES)) return start_one(cli, &start);
     if (arguments_has(&cli->arguments, OPTION_INPUT) || arguments_has(&cli->arguments, OPTION_ID) ||
-        arguments_has(&cli->arguments, OPTION_WATCH))
+        arguments_has(&cli->arguments, OPTION_WATCH)) {
         return tell_error(STATUS_USAGE, "--lines goes without --input, --id and --watch");
+    }
     return start_lines(cli, &start);
 }

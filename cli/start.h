@@ -67,7 +67,7 @@ struct progress {
 };
 
 struct progress progress_begin(const char *what, bool utf8);
-void progress_show(void *progress, size_t done, size_t total); /* fits push.progress */
+void progress_show(void *context, size_t done, size_t total); /* fits push.progress */
 void progress_end(struct progress *progress);
 
 #endif

@@ -62,8 +62,9 @@ static size_t column_width(const struct table *table, size_t column)
 
 static void pad(struct buffer *buffer, size_t width)
 {
-    for (size_t i = 0; i < width; i++)
+    for (size_t i = 0; i < width; i++) {
         buffer_add_char(buffer, ' ');
+    }
 }
 
 struct layout {
@@ -83,8 +84,9 @@ static struct layout lay_out(const struct table *table, const struct terminal *t
     }
     if (terminal->columns == 0) return layout;
     size_t used = indent;
-    for (size_t i = 0; i < layout.last; i++)
+    for (size_t i = 0; i < layout.last; i++) {
         used += layout.width[i] > 0 ? layout.width[i] + GAP : 0;
+    }
     const size_t columns = (size_t)terminal->columns;
     layout.last_limit = used + LAST_WIDTH_MIN < columns ? columns - used : LAST_WIDTH_MIN;
     return layout;
@@ -113,8 +115,9 @@ void table_print(const struct table *table, const struct terminal *terminal, con
     buffer_add_char(buffer, '\n');
     for (size_t row = 0; row < table_rows(table); row++) {
         buffer_add_text(buffer, indent);
-        for (size_t i = 0; i < table->column_count; i++)
+        for (size_t i = 0; i < table->column_count; i++) {
             print_cell(buffer, terminal, &layout, i, *cell_at(table, row, i));
+        }
         buffer_add_char(buffer, '\n');
     }
 }

@@ -23,7 +23,7 @@ __attribute__((format(printf, 2, 0))) static void say(const char *prefix, const 
     const int size = vsnprintf(line, sizeof line, format, arguments);
     if (size < 0) return;
     make_harmless(line);
-    fflush(stdout);
+    (void)fflush(stdout);
     (void)fprintf(stderr, "%s%s\n", prefix, line);
 }
 

@@ -26,8 +26,9 @@ static enum status each_saga(struct cli *cli, const char *path,
         status = client_call(cli->client, &request, &arena, &answer);
         if (status != STATUS_OK) break;
         const struct json_view *items = json_items(answer.json, "items");
-        for (const struct json_view *each = items; each != NULL; each = each->next)
+        for (const struct json_view *each = items; each != NULL; each = each->next) {
             take(context, each);
+        }
         const struct bytes next = json_text(answer.json, "next_cursor");
         more = items != NULL && next.size > 0 && next.size < sizeof cursor;
         if (more) memcpy(cursor, next.data, next.size);
@@ -56,8 +57,9 @@ enum status tally_open(struct cli *cli, const char *label, size_t *ret_open)
     static const char *const OPEN[] = {"pending", "running", "compensating"};
     struct buffer path = buffer_in(&cli->arena);
     buffer_add_text(&path, label_path(cli, label));
-    for (size_t i = 0; i < sizeof OPEN / sizeof OPEN[0]; i++)
+    for (size_t i = 0; i < sizeof OPEN / sizeof OPEN[0]; i++) {
         path_add_query(&path, "state", OPEN[i]);
+    }
     *ret_open = 0;
     return each_saga(cli, path.data, count_one, ret_open);
 }
@@ -86,16 +88,18 @@ static void add_saga(void *context, const struct json_view *saga)
     const int64_t created_ms = json_time(saga, "created_at");
     const int64_t finished_ms = json_time(saga, "finished_at");
     tally->total++;
-    if (saga_ending(json_text(saga, "state")) == ENDING_NONE)
+    if (saga_ending(json_text(saga, "state")) == ENDING_NONE) {
         tally->open++;
-    else if (json_is(saga, "state", "succeeded"))
+    } else if (json_is(saga, "state", "succeeded")) {
         tally->succeeded++;
-    else if (json_is(saga, "state", "compensated"))
+    } else if (json_is(saga, "state", "compensated")) {
         tally->compensated++;
-    else
+    } else {
         tally->other++;
-    if (tally->first_created_ms == 0 || created_ms < tally->first_created_ms)
+    }
+    if (tally->first_created_ms == 0 || created_ms < tally->first_created_ms) {
         tally->first_created_ms = created_ms;
+    }
     if (finished_ms > tally->last_finished_ms) tally->last_finished_ms = finished_ms;
     if (finished_ms != 0) add_took(sums, finished_ms - created_ms);
 }

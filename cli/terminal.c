@@ -43,8 +43,9 @@ static bool starts_character(char c)
 size_t terminal_width(struct bytes text)
 {
     size_t width = 0;
-    for (size_t i = 0; i < text.size; i++)
+    for (size_t i = 0; i < text.size; i++) {
         width += starts_character(text.data[i]) ? 1 : 0;
+    }
     return width;
 }
 
@@ -56,22 +57,25 @@ static bool is_control(struct bytes text, size_t at)
     return c == 0xc2 && at + 1 < text.size && (unsigned char)text.data[at + 1] < 0xa0;
 }
 
+/* At most `room` characters, controls replaced. */
+static void add_clean(struct buffer *buffer, struct bytes text, size_t room)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        if (starts_character(text.data[i]) && room-- == 0) return;
+        const bool control = is_control(text, i);
+        const char shown = control ? (char)' ' : text.data[i];
+        buffer_add_char(buffer, shown);
+        if (control && (unsigned char)text.data[i] == 0xc2) i++;
+    }
+}
+
 void terminal_add_text(struct buffer *buffer, const struct terminal *terminal, enum style style,
                        struct bytes text, size_t width)
 {
     const bool coloured = terminal->colour && style != STYLE_PLAIN;
     const bool cut = width > 0 && terminal_width(text) > width;
     if (coloured) buffer_add_text(buffer, ESCAPES[style]);
-    size_t room = cut ? width - 1 : SIZE_MAX;
-    for (size_t i = 0; i < text.size; i++) {
-        if (starts_character(text.data[i]) && room-- == 0) break;
-        if (is_control(text, i)) {
-            buffer_add_char(buffer, ' ');
-            if ((unsigned char)text.data[i] == 0xc2) i++;
-        } else {
-            buffer_add_char(buffer, text.data[i]);
-        }
-    }
+    add_clean(buffer, text, cut ? width - 1 : SIZE_MAX);
     if (cut) buffer_add_text(buffer, terminal->utf8 ? "\u2026" : "~");
     if (coloured) buffer_add_text(buffer, "\033[0m");
 }

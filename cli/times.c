@@ -84,8 +84,10 @@ int64_t times_parse(struct bytes text)
     for (size_t i = 0; i < 6; i++) {
         if (!marks || part[i] < 0) return 0;
     }
-    if (part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31 || part[3] > 23 || part[4] > 59)
+    if (part[1] < 1 || part[1] > 12 || part[2] < 1 || part[2] > 31 || part[3] > 23 ||
+        part[4] > 59) {
         return 0;
+    }
     struct tm utc = {.tm_year = part[0] - 1900,
                      .tm_mon = part[1] - 1,
                      .tm_mday = part[2],
@@ -107,12 +109,13 @@ static void print_utc(int64_t at_ms, const char *date, char ret_text[TIMES_TEXT_
     char clock[TIMES_TEXT_SIZE];
     (void)snprintf(clock, sizeof clock, "%02d:%02d:%02d.%03d", utc.tm_hour % 24, utc.tm_min % 60,
                    utc.tm_sec % 61, (int)(at_ms % MS));
-    if (date == NULL)
+    if (date == NULL) {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%s", clock);
-    else
+    } else {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%04d-%02d-%02dT%.12sZ",
                        (utc.tm_year + 1900) % 10000, (utc.tm_mon + 1) % 13, utc.tm_mday % 32,
                        clock);
+    }
 }
 
 void times_print(int64_t at_ms, char ret_text[TIMES_TEXT_SIZE])
@@ -138,8 +141,9 @@ static void print_coarse(int64_t seconds, char ret_text[TIMES_TEXT_SIZE])
         {1,      's'}
     };
     size_t i = 0;
-    while (UNITS[i].seconds > 1 && seconds < UNITS[i].seconds)
+    while (UNITS[i].seconds > 1 && seconds < UNITS[i].seconds) {
         i++;
+    }
     (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%" PRId64 "%c", seconds / UNITS[i].seconds,
                    UNITS[i].unit);
 }
@@ -153,29 +157,31 @@ void times_ago(int64_t now_ms, int64_t at_ms, char ret_text[TIMES_TEXT_SIZE])
     const int64_t past_ms = now_ms - at_ms;
     char coarse[TIMES_TEXT_SIZE];
     print_coarse((past_ms < 0 ? -past_ms + MS - 1 : past_ms) / MS, coarse);
-    if (past_ms < 0)
+    if (past_ms < 0) {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "in %.20s", coarse);
-    else if (past_ms < MS)
+    } else if (past_ms < MS) {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "just now");
-    else
+    } else {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%.20s ago", coarse);
+    }
 }
 
 void times_span(int64_t span_ms, char ret_text[TIMES_TEXT_SIZE])
 {
     const int64_t ms = span_ms < 0 ? 0 : span_ms;
     const int64_t s = ms / MS;
-    if (ms < MS)
+    if (ms < MS) {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%" PRId64 " ms", ms);
-    else if (s < MINUTE)
+    } else if (s < MINUTE) {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%" PRId64 ".%" PRId64 " s", s, ms % MS / 100);
-    else if (s < HOUR)
+    } else if (s < HOUR) {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%" PRId64 "m %02" PRId64 "s", s / MINUTE,
                        s % MINUTE);
-    else if (s < DAY)
+    } else if (s < DAY) {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%" PRId64 "h %02" PRId64 "m", s / HOUR,
                        s % HOUR / MINUTE);
-    else
+    } else {
         (void)snprintf(ret_text, TIMES_TEXT_SIZE, "%" PRId64 "d %02" PRId64 "h", s / DAY,
                        s % DAY / HOUR);
+    }
 }

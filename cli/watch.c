@@ -67,9 +67,10 @@ static enum status read_page(struct reader *reader, bool *ret_more)
     const struct bytes cursor = json_text(answer.json, "next_cursor");
     const bool any = json_items(answer.json, "items") != NULL;
     *ret_more = any && cursor.size > 0 && cursor.size < sizeof reader->cursor;
-    if (*ret_more)
+    if (*ret_more) {
         (void)snprintf(reader->cursor, sizeof reader->cursor, "%.*s", (int)cursor.size,
                        cursor.data);
+    }
     return STATUS_OK;
 }
 
@@ -77,8 +78,9 @@ static enum status print_news(struct reader *reader)
 {
     bool more = true;
     enum status status = STATUS_OK;
-    while (more && status == STATUS_OK)
+    while (more && status == STATUS_OK) {
         status = read_page(reader, &more);
+    }
     return status;
 }
 
@@ -118,8 +120,9 @@ struct screen {
 static int count_lines(struct bytes text)
 {
     int lines = 0;
-    for (size_t i = 0; i < text.size; i++)
+    for (size_t i = 0; i < text.size; i++) {
         lines += text.data[i] == '\n' ? 1 : 0;
+    }
     return lines;
 }
 
@@ -165,8 +168,9 @@ static enum status read_details(struct screen *screen, const char *id, struct ar
     screen->sentence = (struct bytes){NULL, 0};
     if (saga_ending(json_text(screen->saga, "state")) == ENDING_GOOD) return STATUS_OK;
     const struct request why = {.path = sagas_path(arena, id, "/why")};
-    if (client_try(screen->cli->client, &why, arena, &answer) == STATUS_OK)
+    if (client_try(screen->cli->client, &why, arena, &answer) == STATUS_OK) {
         screen->sentence = json_text(answer.json, "sentence");
+    }
     return STATUS_OK;
 }
 

@@ -54,10 +54,11 @@ static struct bytes scene_input(struct cli *cli, const struct scene *scene, cons
 {
     struct buffer input = buffer_in(&cli->arena);
     for (const char *c = scene->input; *c != '\0'; c++) {
-        if (*c == '@')
+        if (*c == '@') {
             buffer_add_text(&input, run);
-        else
+        } else {
             buffer_add_char(&input, *c);
+        }
     }
     return buffer_bytes(&input);
 }
@@ -180,8 +181,9 @@ static bool read_wave(struct cli *cli, struct wave *ret_wave)
     int64_t seed = 0;
     if (!arguments_number(&cli->arguments, OPTION_COUNT_OF, 1, UPDATES_COUNT_MAX, UPDATES_COUNT,
                           &count) ||
-        !arguments_number(&cli->arguments, OPTION_SEED, 0, INT64_MAX, UPDATES_SEED, &seed))
+        !arguments_number(&cli->arguments, OPTION_SEED, 0, INT64_MAX, UPDATES_SEED, &seed)) {
         return false;
+    }
     *ret_wave = (struct wave){.count = (size_t)count, .seed = (uint64_t)seed};
     return true;
 }

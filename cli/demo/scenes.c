@@ -120,8 +120,9 @@ static bool undo_order_holds(const struct scene *scene, const struct story *stor
             if (missing) return false;
             if (lane->undo_order > last_first) last_first = lane->undo_order;
         }
-        if (bytes_equal_text(lane->step, scene->undo_then) && lane->undo_order < first_then)
+        if (bytes_equal_text(lane->step, scene->undo_then) && lane->undo_order < first_then) {
             first_then = lane->undo_order;
+        }
     }
     return last_first > 0 && last_first < first_then;
 }

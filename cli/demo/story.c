@@ -55,10 +55,11 @@ struct happening {
 static void sent(const struct happening *that)
 {
     open_span(that->lane, that->undo ? SPAN_UNDO : SPAN_RUN, that->at_ms);
-    if (that->undo)
+    if (that->undo) {
         that->lane->undo_sent++;
-    else
+    } else {
         that->lane->attempts++;
+    }
 }
 
 static void put_off(const struct happening *that)
@@ -173,8 +174,9 @@ enum status story_read(struct cli *cli, const char *id, const struct json_view *
         const enum status status = client_call(cli->client, &request, arena, &answer);
         if (status != STATUS_OK) return status;
         const struct json_view *items = json_items(answer.json, "items");
-        for (const struct json_view *each = items; each != NULL; each = each->next)
+        for (const struct json_view *each = items; each != NULL; each = each->next) {
             take_item(ret_story, each, &order);
+        }
         const struct bytes next = json_text(answer.json, "next_cursor");
         cursor = items != NULL && next.size > 0 ? bytes_copy(arena, next).data : NULL;
     } while (cursor != NULL);
@@ -206,8 +208,9 @@ static int column_of(const struct story *story, int64_t at_ms)
 /* Which ink each column of the bar gets; -1: none. Later spans paint over earlier ones. */
 static void paint(const struct story *story, const struct lane *lane, int cell[BAR_WIDTH])
 {
-    for (int i = 0; i < BAR_WIDTH; i++)
+    for (int i = 0; i < BAR_WIDTH; i++) {
         cell[i] = -1;
+    }
     for (size_t i = 0; i < lane->span_count; i++) {
         const struct span *span = &lane->span[i];
         const int64_t to_ms = span->to_ms != 0 ? span->to_ms : story->ended_ms;
@@ -275,15 +278,17 @@ void story_print(const struct story *story, const struct terminal *terminal, str
 {
     size_t width = NAME_WIDTH_MIN;
     for (size_t i = 0; i < story->lane_count; i++) {
-        if (terminal_width(story->lane[i].name) > width)
+        if (terminal_width(story->lane[i].name) > width) {
             width = terminal_width(story->lane[i].name);
+        }
     }
     for (size_t i = 0; i < story->lane_count; i++) {
         const struct lane *lane = &story->lane[i];
         buffer_add_text(buffer, "     ");
         terminal_add_text(buffer, terminal, STYLE_PLAIN, lane->name, 0);
-        for (size_t n = terminal_width(lane->name); n < width + 1; n++)
+        for (size_t n = terminal_width(lane->name); n < width + 1; n++) {
             buffer_add_char(buffer, ' ');
+        }
         buffer_add_text(buffer, terminal->utf8 ? "\u2502" : "|");
         print_bar(story, lane, terminal, buffer);
         buffer_add_text(buffer, terminal->utf8 ? "\u2502 " : "| ");

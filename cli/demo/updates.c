@@ -42,14 +42,16 @@ size_t updates_write(size_t count, uint64_t seed, struct buffer *buffer)
     size_t refused = 0;
     for (size_t i = 1; i <= count; i++) {
         const char *regions[REGION_COUNT];
-        for (size_t r = 0; r < REGION_COUNT; r++)
+        for (size_t r = 0; r < REGION_COUNT; r++) {
             regions[r] = REGIONS[r];
+        }
         const size_t region_count = 1 + below(&state, REGIONS_EACH_MAX);
         shuffle(&state, region_count, regions);
         buffer_add_format(buffer, "{\"title_id\":\"title-%06zu\",\"state\":\"%s\",\"regions\":[", i,
                           STATES[below(&state, STATE_COUNT)]);
-        for (size_t r = 0; r < region_count; r++)
+        for (size_t r = 0; r < region_count; r++) {
             buffer_add_format(buffer, "%s\"%s\"", r > 0 ? "," : "", regions[r]);
+        }
         buffer_add_char(buffer, ']');
         if (below(&state, REFUSED_ONE_IN) == 0) {
             buffer_add_format(buffer, ",\"refuse_region\":\"%s\"",

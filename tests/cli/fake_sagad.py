@@ -43,7 +43,7 @@ def answer(value, status=200, **headers):
 def problem(status, slug, detail="", errors=(), **members):
     return answer({"type": f"/problems/{slug}", "title": slug.replace("-", " "), "status": status, "detail": detail,
                    "errors": [{"pointer": p, "detail": d} for p, d in errors], "request_id": "r-1",
-                   "retryable": False, **members}, status)
+                   **{"retryable": False, **members}}, status)
 
 
 def saga(id_="00000000-0000-7000-8000-000000000001", state="running", **members):

@@ -223,6 +223,11 @@ class Repetition(SagactlTest):
         silent.listen()
         self.refused(124, "list", "--timeout", "500ms", SAGACTL_URL=f"http://127.0.0.1:{silent.getsockname()[1]}")
 
+    def test_a_first_request_still_in_flight_is_waited_for(self):
+        self.fake.on("POST /v1/sagas", problem(409, "in-flight", "the first one is not done", retryable=True), answer(saga(), 201))
+        self.ok("start", "x", "--idempotency-key", "k")
+        self.assertEqual(len(self.fake.sent("POST /v1/sagas")), 2)
+
     def test_refusals_are_not_repeated(self):
         self.fake.on("POST /v1/sagas", problem(422, "invalid", "no"))
         self.refused(1, "start", "x")
