@@ -86,6 +86,20 @@ static bool fill(struct batch *batch, const struct saga_row *row, struct err *er
     return true;
 }
 
+/*
+ * An operator's command may be refused for what memory says, and a refusal is not checked by a
+ * commit: what another node did meanwhile must be known. Commands are few: read again.
+ */
+static void forget_commanded(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        const struct work *work = batch->works[i];
+        if (work->kind != WORK_REQUEST || work->request->kind != REQUEST_COMMAND) continue;
+        struct cached *cached = cache_find(batch->worker->cache, &work->saga_id);
+        if (cached != NULL) cache_drop(batch->worker->cache, cached);
+    }
+}
+
 static bool load_sagas(struct batch *batch, struct err *err)
 {
     struct worker *worker = batch->worker;
@@ -112,5 +126,6 @@ static bool load_sagas(struct batch *batch, struct err *err)
 
 bool batch_load(struct batch *batch, struct err *err)
 {
+    forget_commanded(batch);
     return load_keys(batch, err) && load_sagas(batch, err);
 }
