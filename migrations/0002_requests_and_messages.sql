@@ -9,10 +9,6 @@ create function sagad.week_of(at bigint) returns int
     language sql immutable as
 $$ select (at / 604800000)::int $$;
 
-create function sagad.day_of(at bigint) returns int
-    language sql immutable as
-$$ select (at / 86400000)::int $$;
-
 -- Idempotency keys, remembered for seven days. A key is unique in its week; near the turn of a week
 -- it is written into both.
 create table sagad.request_key (
@@ -29,7 +25,7 @@ create table sagad.request_key (
 
 -- Offsets of replies that were taken, as ranges. Each writer grows its own.
 create table sagad.processed_message (
-    day          int not null,
+    week         int not null,
     namespace_id int not null,
     topic        text collate "C" not null,
     partition    int not null,
@@ -39,8 +35,8 @@ create table sagad.processed_message (
     first_at     bigint not null,           -- record timestamps: lowest and highest
     last_at      bigint not null,
     at           bigint not null,
-    primary key (namespace_id, topic, partition, writer, first_offset, day)
-) partition by list (day);
+    primary key (namespace_id, topic, partition, writer, first_offset, week)
+) partition by list (week);
 
 create table sagad.dead_letter (
     id           bigint generated always as identity primary key,
@@ -60,11 +56,11 @@ create index dead_letter_open on sagad.dead_letter (namespace_id, id) where sett
 create unique index dead_letter_record on sagad.dead_letter (namespace_id, topic, partition, "offset", at)
     where settled is null;
 
--- Make the partition of one week or day where it is not there. Attaching blocks nobody.
-create function sagad.make_partition(parent text, suffix text, number int) returns void
+-- Make the partition of one week where it is not there. Attaching blocks nobody.
+create function sagad.make_partition(parent text, week int) returns void
     language plpgsql as $$
 declare
-    part text := format('%s_%s%s', parent, suffix, number);
+    part text := format('%s_w%s', parent, week);
 begin
     if to_regclass(format('sagad.%I', part)) is not null then
         return;
@@ -78,7 +74,7 @@ begin
         execute format('alter table sagad.%I set (fillfactor = 50)', part);
     end if;
     execute format('alter table sagad.%I attach partition sagad.%I for values in (%s)',
-                   parent, part, number);
+                   parent, part, week);
 end $$;
 
 -- Two weeks ahead.
@@ -86,14 +82,12 @@ create function sagad.make_partitions(at bigint) returns void
     language plpgsql as $$
 begin
     for week in sagad.week_of(at) - 1 .. sagad.week_of(at) + 2 loop
-        perform sagad.make_partition('request_key', 'w', week);
-    end loop;
-    for day in sagad.day_of(at) - 1 .. sagad.day_of(at) + 14 loop
-        perform sagad.make_partition('processed_message', 'd', day);
+        perform sagad.make_partition('request_key', week);
+        perform sagad.make_partition('processed_message', week);
     end loop;
 end $$;
 
-create function sagad.drop_partitions(parent text, suffix text, first_kept int) returns void
+create function sagad.drop_partitions(parent text, first_kept int) returns void
     language plpgsql as $$
 declare
     part record;
@@ -103,7 +97,7 @@ begin
           from pg_inherits i
           join pg_class c on c.oid = i.inhrelid
          where i.inhparent = format('sagad.%I', parent)::regclass
-           and substr(c.relname, length(parent) + 2 + length(suffix))::int < first_kept
+           and substr(c.relname, length(parent) + 3)::int < first_kept
     loop
         execute format('drop table sagad.%I', part.relname);
     end loop;
