@@ -23,9 +23,10 @@ static void list_add(struct list *list, const char *name)
 
 static enum verdict refuse(struct turn *turn, const char *stands, const struct list *allowed)
 {
-    (void)snprintf(turn->decision->why, sizeof(turn->decision->why),
-                   "%s is not allowed: %s. Allowed now: %s.", event_kind_name(turn->event->kind),
-                   stands, allowed->size > 0 ? allowed->text : "nothing");
+    (void)snprintf(
+        turn->decision->why, sizeof(turn->decision->why),
+        "%s is not allowed: %.70s. Allowed now: %.*s.", event_kind_name(turn->event->kind), stands,
+        allowed->size > 0 ? (int)allowed->size : 7, allowed->size > 0 ? allowed->text : "nothing");
     return VERDICT_ILLEGAL;
 }
 
