@@ -63,8 +63,11 @@ static void add_clean(struct buffer *buffer, struct bytes text, size_t room)
     for (size_t i = 0; i < text.size; i++) {
         if (starts_character(text.data[i]) && room-- == 0) return;
         const bool control = is_control(text, i);
-        const char shown = control ? (char)' ' : text.data[i];
-        buffer_add_char(buffer, shown);
+        if (control) {
+            buffer_add_char(buffer, ' ');
+        } else {
+            buffer_add_char(buffer, text.data[i]);
+        }
         if (control && (unsigned char)text.data[i] == 0xc2) i++;
     }
 }
