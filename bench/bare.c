@@ -252,6 +252,7 @@ static rd_kafka_t *client(const char *brokers, bool consumer)
 
 static void send_command(rd_kafka_t *producer, long number, int step)
 {
+    static char input[] = INPUT;
     char id[ID_SIZE];
     char token[96];
     char key[64];
@@ -284,8 +285,8 @@ static void send_command(rd_kafka_t *producer, long number, int step)
     for (;;) {
         const rd_kafka_resp_err_t error = rd_kafka_producev(
             producer, RD_KAFKA_V_TOPIC("bench.commands"), RD_KAFKA_V_KEY(id, ID_SIZE - 1),
-            RD_KAFKA_V_VALUE((void *)INPUT, sizeof INPUT - 1),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+            RD_KAFKA_V_VALUE(input, sizeof input - 1), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
         if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) die("produce", rd_kafka_err2str(error));
         rd_kafka_poll(producer, 5);
