@@ -55,8 +55,8 @@ static const char *const STATEMENTS[][2] = {
      "select 999, i, 1, 1764000000000, 1, 1, 0, 1, false, 1764000030000, 1764000030000, "
      "'" PACKED "'::bytea from unnest($1::uuid[]) i"                            },
     {"input",
-     "insert into sagad.saga_start (namespace_id, id, input, labels) "
-     "select 999, i, '" INPUT "', '{}' from unnest($1::uuid[]) i"               },
+     "insert into sagad.saga_start (namespace_id, definition_id, id, input, labels) "
+     "select 999, 1, i, '" INPUT "', '{}' from unnest($1::uuid[]) i"            },
     {"key",
      "insert into sagad.request_key (week, namespace_id, key, fingerprint, created_at, "
      "saga_id, status) select sagad.week_of(sagad.now_ms()), 999, i::text, "

@@ -114,6 +114,10 @@ def latencies(postgres, since):
     return float(row[0]), float(row[1])
 
 
+def open_sagas(postgres):
+    return int(postgres.sql("select count(*) from sagad.saga where finished_at is null and namespace_id <> 999")[0][0])
+
+
 def wal_position(postgres):
     return int(postgres.sql("select (pg_current_wal_insert_lsn() - '0/0')::bigint")[0][0])
 
@@ -178,13 +182,13 @@ def measure(name, broker, postgres, size):
             f"p99 {starts['p99_ms']} ms")
         daemon.stop()
         daemon.start()
-        time.sleep(3)  # what the starts left open ends, the group settles
+        until(lambda: open_sagas(postgres) == 0, 120, "no saga open", 0.2)
         result["rss_idle_mb"] = rss_mb(daemon.process.pid)
         idle = run("saga-load", "idle", daemon.where[1], "bench-three", size["idle"])
         result["p50_idle_ms"], result["p99_idle_ms"] = idle["p50_ms"], idle["p99_ms"]
         say(f"idle, start to finish   p50 {idle['p50_ms']} ms  p99 {idle['p99_ms']} ms")
         since = int(time.time() * 1000)
-        half = max(found["sagas_per_s"] // 2, 10)
+        half = max(found["sagas_per_s"] // 2, 10)  # of saturation
         run("saga-load", "rate", daemon.where[1], "bench-three", half * size["half_s"], half)
         result["p50_half_load_ms"], result["p99_half_load_ms"] = latencies(postgres, since)
         say(f"at {half:,} sagas/s       p50 {result['p50_half_load_ms']:.0f} ms  "
