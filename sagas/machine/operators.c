@@ -4,29 +4,29 @@
  */
 #include "sagas/machine/turn.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- saying no ---- */
 
-struct list { /* "a, b, c" in a small place */
-    char text[80];
-    size_t size;
-};
-
-static void list_add(struct list *list, const char *name)
+static void add_to_list(struct buffer *list, const char *name)
 {
-    const int added = snprintf(list->text + list->size, sizeof(list->text) - list->size, "%s%s",
-                               list->size > 0 ? ", " : "", name);
-    if (added > 0 && (size_t)added < sizeof(list->text) - list->size) list->size += (size_t)added;
+    if (list->size > 0) buffer_add_text(list, ", ");
+    buffer_add_text(list, name);
 }
 
-static enum verdict refuse(struct turn *turn, const char *stands, const struct list *allowed)
+static enum verdict refuse(struct turn *turn, const struct buffer *stands,
+                           const struct buffer *allowed)
 {
-    (void)snprintf(
-        turn->decision->why, sizeof(turn->decision->why),
-        "%s is not allowed: %.70s. Allowed now: %.*s.", event_kind_name(turn->event->kind), stands,
-        allowed->size > 0 ? (int)allowed->size : 7, allowed->size > 0 ? allowed->text : "nothing");
+    struct buffer why = buffer_in(turn->context->arena);
+    buffer_add_text(&why, event_kind_name(turn->event->kind));
+    buffer_add_text(&why, " is not allowed: ");
+    buffer_add_bytes(&why, buffer_bytes(stands));
+    buffer_add_text(&why, ". Allowed now: ");
+    buffer_add_text(&why, allowed->size > 0 ? allowed->data : "nothing");
+    buffer_add_char(&why, '.');
+    const size_t room = sizeof(turn->decision->why) - 1;
+    memcpy(turn->decision->why, why.data, why.size < room ? why.size : room);
     return VERDICT_ILLEGAL;
 }
 
@@ -175,16 +175,18 @@ static bool saga_allows(const struct saga *saga, enum event_kind kind)
 static enum verdict refuse_saga_verb(struct turn *turn)
 {
     const struct saga *const saga = turn->saga;
-    struct list allowed = {0};
+    struct buffer allowed = buffer_in(turn->context->arena);
+    struct buffer stands = buffer_in(turn->context->arena);
     for (size_t i = 0; i < SAGA_VERB_COUNT; i++) {
         if (saga_allows(saga, SAGA_VERBS[i].kind))
-            list_add(&allowed, event_kind_name(SAGA_VERBS[i].kind));
+            add_to_list(&allowed, event_kind_name(SAGA_VERBS[i].kind));
     }
-    char stands[80];
-    (void)snprintf(stands, sizeof(stands), "the saga is %s%s%s", saga_state_name(saga->state),
-                   saga->state == SAGA_RUNNING && saga_is_past_pivot(saga) ? ", past-pivot" : "",
-                   saga->paused ? ", paused" : "");
-    return refuse(turn, stands, &allowed);
+    buffer_add_text(&stands, "the saga is ");
+    buffer_add_text(&stands, saga_state_name(saga->state));
+    if (saga->state == SAGA_RUNNING && saga_is_past_pivot(saga))
+        buffer_add_text(&stands, ", past-pivot");
+    if (saga->paused) buffer_add_text(&stands, ", paused");
+    return refuse(turn, &stands, &allowed);
 }
 
 enum verdict take_saga_verb(struct turn *turn)
@@ -311,15 +313,18 @@ static const char *stand_text(enum stand stand)
 
 static enum verdict refuse_step_verb(struct turn *turn, const struct run_ref *ref, enum stand stand)
 {
-    struct list allowed = {0};
+    struct buffer allowed = buffer_in(turn->context->arena);
+    struct buffer stands = buffer_in(turn->context->arena);
     for (size_t i = 0; i < STEP_VERB_COUNT; i++) {
         if (STEP_VERBS[stand][i] != NULL)
-            list_add(&allowed, event_kind_name((enum event_kind)(EVENT_STEP_RETRY + i)));
+            add_to_list(&allowed, event_kind_name((enum event_kind)(EVENT_STEP_RETRY + i)));
     }
-    char stands[120];
-    (void)snprintf(stands, sizeof(stands), "step %.40s is %s%s", ref->step->id.data,
-                   step_state_name(ref->run->state), stand_text(stand));
-    return refuse(turn, stands, &allowed);
+    buffer_add_text(&stands, "step ");
+    buffer_add_bytes(&stands, ref->step->id);
+    buffer_add_text(&stands, " is ");
+    buffer_add_text(&stands, step_state_name(ref->run->state));
+    buffer_add_text(&stands, stand_text(stand));
+    return refuse(turn, &stands, &allowed);
 }
 
 static bool any_held(const struct saga *saga)
