@@ -90,7 +90,9 @@ static void on_log(const rd_kafka_t *kafka, int level, const char *facility, con
     for (char *c = strstr(text, "message=\"") + strlen("message=\""); c[0] != '\0' && c[1] != '\0';
          c++)
         if (*c == '"') *c = '\'';
-    log_line(rd_kafka_opaque(kafka), level <= 3 ? LOG_ERROR : LOG_WARNING, "kafka_client", text);
+    /* A broker that cannot be reached (FAIL) passes; the rest of level 3 and below does not. */
+    const bool passes = level > 3 || strcmp(facility, "FAIL") == 0;
+    log_line(rd_kafka_opaque(kafka), passes ? LOG_WARNING : LOG_ERROR, "kafka_client", text);
 }
 
 static bool set(rd_kafka_conf_t *conf, const char *name, const char *value, struct err *err)
