@@ -12,6 +12,7 @@
 #include "orchestrator/engine/registry.h"
 #include "orchestrator/store/store.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 enum { PAGE_SIZE_MAX = 4 * 1024 * 1024 }; /* of a list: definitions can be large */
@@ -92,6 +93,26 @@ static enum handled refuse_definition(struct exchange *exchange, const struct er
     return exchange_refused(exchange);
 }
 
+static void set_location(struct exchange *exchange, struct bytes name, int64_t version)
+{
+    exchange_set_header_format(exchange, "Location", "/v1/definitions/%.*s/versions/%" PRId64,
+                               (int)name.size, name.data, version);
+}
+
+/* A stored answer has no headers: they are made from its body. */
+static enum handled replay_registered(struct exchange *exchange)
+{
+    const struct json_view *body = NULL;
+    struct json_error error;
+    int64_t version = 0;
+    if (exchange->response.status > 299) return ANSWERED;
+    if (!json_view_parse(exchange->response.body, &exchange->arena, &body, &error)) return ANSWERED;
+    const struct json_view *const name = json_view_member(body, "name");
+    if (name != NULL && json_view_int64(json_view_member(body, "version"), &version))
+        set_location(exchange, name->string, version);
+    return ANSWERED;
+}
+
 static enum handled show_registered(struct exchange *exchange, const struct registered *registered,
                                     const struct definition_report *report, bool is_new)
 {
@@ -110,8 +131,7 @@ static enum handled show_registered(struct exchange *exchange, const struct regi
     buffer_add_char(&body, ',');
     add_problems(&body, "warnings", report->warnings, report->warning_count);
     buffer_add_char(&body, '}');
-    exchange_set_header_format(exchange, "Location", "/v1/definitions/%.*s/versions/%u",
-                               (int)row.name.size, row.name.data, row.version);
+    set_location(exchange, row.name, row.version);
     return exchange_json(exchange, is_new ? 201 : 200, buffer_bytes(&body));
 }
 
@@ -123,7 +143,7 @@ enum handled definition_register(struct exchange *exchange, struct store *store)
     bool is_new = false;
     struct err err;
     if (!body_parse(exchange->body, &exchange->refusal, &body)) return exchange_refused(exchange);
-    if (remember_replay(exchange, store)) return ANSWERED;
+    if (remember_replay(exchange, store)) return replay_registered(exchange);
     if (!registry_register(exchange->api->registry, store, body->text, &exchange->arena, &report,
                            &registered, &is_new, &err))
         return refuse_definition(exchange, &err, &report);

@@ -24,6 +24,7 @@ enum {
     SECRET_TEXT_SIZE = 43,
     KEYS_MAX = 10000,
     FILE_SIZE_MAX = 4 * 1024 * 1024,
+    LINE_SIZE_MAX = 512,
 };
 
 static const char PREFIX[] = "sagad_";
@@ -131,7 +132,7 @@ static bool is_blank(const char *line)
 
 static bool read_rows(const char *path, FILE *file, struct key_set *set, struct err *err)
 {
-    char line[512];
+    char line[LINE_SIZE_MAX];
     size_t capacity = 0;
     for (int number = 1; fgets(line, sizeof(line), file) != NULL; number++) {
         const char *what = NULL;
@@ -266,13 +267,24 @@ static bool name_is_free(const char *file, const char *name, struct err *err)
                    "%s has a key named %s; remove its line, or choose another name", file, name);
 }
 
+/* A file edited by hand may lack its last line end. */
+static bool ends_open(int fd)
+{
+    struct stat now;
+    char last = '\n';
+    if (fstat(fd, &now) != 0 || now.st_size == 0) return false;
+    return pread(fd, &last, 1, now.st_size - 1) == 1 && last != '\n';
+}
+
 static bool append(const char *file, const char *line, struct err *err)
 {
-    const int fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    char text[LINE_SIZE_MAX];
+    const int fd = open(file, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0) return err_set(err, ERR_INVALID, "%s: %s", file, strerror(errno));
-    const size_t size = strlen(line);
-    const bool written =
-        flock(fd, LOCK_EX) == 0 && write(fd, line, size) == (ssize_t)size && fsync(fd) == 0;
+    bool written = flock(fd, LOCK_EX) == 0;
+    const int size =
+        snprintf(text, sizeof(text), "%s%s", written && ends_open(fd) ? "\n" : "", line);
+    written = written && write(fd, text, (size_t)size) == (ssize_t)size && fsync(fd) == 0;
     const int error = errno;
     (void)close(fd);
     return written || err_set(err, ERR_INVALID, "%s: %s", file, strerror(error));
@@ -288,7 +300,7 @@ bool api_keys_add(const char *file, const char *name, const char *role, char ret
     char id_text[ID_TEXT_SIZE + 1];
     char secret_text[SECRET_TEXT_SIZE + 1];
     char hash_text[SECRET_TEXT_SIZE + 1];
-    char line[256];
+    char line[LINE_SIZE_MAX];
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "libsodium does not start");
     if (!is_name(name))
         return err_set(err, ERR_INVALID, "a key's name is 1 to %d of A-Z a-z 0-9 . _ -",
