@@ -6,7 +6,8 @@
  * and hands on strings that no longer show it. It parses in place, though: every byte of the head
  * is still there, with its line ends overwritten by NUL. framing_walk reads that block again and
  * wants exactly one NUL for a colon and two for a CRLF; whatever else was there leaves a
- * different trace. Newer versions refuse these things themselves (http.c).
+ * different trace, with one exception: a NUL right before a line end can make up for a CR that is
+ * missing. Newer versions refuse all of this themselves (http.c).
  */
 #ifndef API_FRAMING_H
 #define API_FRAMING_H
