@@ -27,6 +27,7 @@ struct push {
     const struct start *start;
     struct bytes lines;          /* JSON lines, each an input; checked before */
     const char *idempotency_key; /* NULL: fresh ones */
+    int64_t give_up_at_ms;       /* of tally_wait, beside the command's own time; 0: none */
     /* Called after each request; NULL: none. */
     void (*progress)(void *context, size_t done, size_t total);
     void *context;
@@ -55,7 +56,10 @@ enum status tally_open(struct cli *cli, const char *label, size_t *ret_open);
 /* Count all sagas with this label. */
 enum status tally_all(struct cli *cli, const char *label, struct tally *ret_tally);
 
-/* Wait until all with this label have ended, calling `progress` with those that did. */
+/*
+ * Wait until all with this label have ended, calling `progress` with those that did.
+ * STATUS_TIMEOUT, told, when the time is over.
+ */
 enum status tally_wait(struct push *push, const char *label);
 
 /* A progress bar on stderr: in place on a terminal, every quarter a line on a pipe. */

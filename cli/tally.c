@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_EVERY_MS = 250 };
+enum { LOOK_EVERY_MS = 400 };
 
 /* Each item of a list of sagas, page after page; memory of one page at a time. */
 static enum status each_saga(struct cli *cli, const char *path,
@@ -125,6 +125,14 @@ enum status tally_all(struct cli *cli, const char *label, struct tally *ret_tall
     return status;
 }
 
+static int64_t left_ms_of(const struct push *push)
+{
+    const int64_t left_ms = client_left_ms(push->cli->client);
+    if (push->give_up_at_ms == 0) return left_ms;
+    const int64_t own_ms = push->give_up_at_ms - times_monotonic_ms();
+    return own_ms < 0 ? 0 : own_ms < left_ms ? own_ms : left_ms;
+}
+
 enum status tally_wait(struct push *push, const char *label)
 {
     for (;;) {
@@ -134,7 +142,7 @@ enum status tally_wait(struct push *push, const char *label)
         const size_t ended = push->accepted > open ? push->accepted - open : 0;
         if (push->progress != NULL) push->progress(push->context, ended, push->accepted);
         if (open == 0) return STATUS_OK;
-        const int64_t left_ms = client_left_ms(push->cli->client);
+        const int64_t left_ms = left_ms_of(push);
         if (left_ms == 0) return tell_error(STATUS_TIMEOUT, "the time is over; %zu are open", open);
         times_sleep_ms(left_ms < LOOK_EVERY_MS ? left_ms : LOOK_EVERY_MS);
     }

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SCENE_LIMIT_MS = 60000, QUIET_MS = 400 };
+enum { SCENE_LIMIT_MS = 60000, QUIET_MS = 400, SCENE_TO_LOOK_AT = 3 };
 
 static void print_styled(struct cli *cli, enum style style, const char *text)
 {
@@ -81,7 +81,10 @@ static void show_why_now(struct cli *cli, const char *id)
 static enum status play_until_end(struct cli *cli, const char *id, struct answer *ret_saga)
 {
     const int64_t started_ms = times_monotonic_ms();
-    struct follow follow = {.cli = cli, .id = id, .give_up_at_ms = started_ms + SCENE_LIMIT_MS};
+    /* Of a shorter time that the command has, some is left to ask why. */
+    const int64_t left_ms = client_left_ms(cli->client) / 4 * 3;
+    const int64_t limit_ms = left_ms < SCENE_LIMIT_MS ? left_ms : SCENE_LIMIT_MS;
+    struct follow follow = {.cli = cli, .id = id, .give_up_at_ms = started_ms + limit_ms};
     bool shown = false;
     enum status status = STATUS_OK;
     for (;;) {
@@ -147,6 +150,7 @@ static enum status start_scene(struct cli *cli, const struct scene *scene, const
     return STATUS_OK;
 }
 
+/* ENDED when the saga ended otherwise than it must. */
 static enum status play(struct cli *cli, size_t number, const char *run, const char **ret_id)
 {
     const struct scene *scene = &SCENES[number];
@@ -155,7 +159,7 @@ static enum status play(struct cli *cli, size_t number, const char *run, const c
     if (status != STATUS_OK) return status;
     struct answer saga;
     status = play_until_end(cli, *ret_id, &saga);
-    if (status != STATUS_OK) return STATUS_ERROR;
+    if (status != STATUS_OK) return status;
     struct story story;
     status = story_read(cli, *ret_id, saga.json, &story);
     if (status != STATUS_OK) return status;
@@ -164,7 +168,7 @@ static enum status play(struct cli *cli, size_t number, const char *run, const c
     story_print(&story, &cli->terminal, &out);
     const bool holds = scene_holds(scene, &story, &cli->terminal, &out);
     terminal_put(buffer_bytes(&out));
-    return holds ? STATUS_OK : STATUS_ERROR;
+    return holds ? STATUS_OK : STATUS_ENDED;
 }
 
 /* ---- the updates ---- */
@@ -227,7 +231,7 @@ static enum status check_tally(struct cli *cli, const struct wave *wave, const s
                       holds ? "each update is live in all of its regions, or in none"
                             : "not every update ended as it must");
     print_styled(cli, holds ? STYLE_GOOD : STYLE_BAD, out.data);
-    return holds ? STATUS_OK : STATUS_ERROR;
+    return holds ? STATUS_OK : STATUS_ENDED;
 }
 
 static enum status play_updates(struct cli *cli, struct wave *wave)
@@ -267,6 +271,56 @@ static enum status play_updates(struct cli *cli, struct wave *wave)
     return check_tally(cli, wave, &tally);
 }
 
+/* ---- the rehearsal ---- */
+
+static enum status push_lines(struct push *push, const char *definition, struct buffer lines)
+{
+    const struct start start = {
+        .definition = definition, .label = push->start->label, .label_count = 1};
+    struct push part = *push;
+    part.start = &start;
+    part.lines = buffer_bytes(&lines);
+    const enum status status = push_all(&part);
+    push->accepted += part.accepted;
+    return status == STATUS_OK && part.refused > 0 ? STATUS_ERROR : status;
+}
+
+/* A few sagas before the first scene: consumers that just started take seconds to join. */
+static enum status play_rehearsal(struct cli *cli, const char *run)
+{
+    enum { ORDERS = 24, TITLES = 8 };
+    const int64_t started_ms = times_monotonic_ms();
+    struct buffer label = buffer_in(&cli->arena);
+    buffer_add_format(&label, "rehearsal=%s", run);
+    struct buffer orders = buffer_in(&cli->arena);
+    for (int i = 1; i <= ORDERS; i++) {
+        buffer_add_format(&orders,
+                          "{\"order_id\":\"r-%s-%d\",\"customer_id\":\"eve\",\"total\":501,"
+                          "\"items\":[{\"sku\":\"pen\",\"qty\":1}],\"card\":\"valid\"}\n",
+                          run, i);
+    }
+    struct buffer titles = buffer_in(&cli->arena);
+    for (int i = 1; i <= TITLES; i++) {
+        buffer_add_format(
+            &titles, "{\"title_id\":\"trailer-%s-%d\",\"state\":\"live\",\"regions\":[\"DE\"]}\n",
+            run, i);
+    }
+    const char *const labels[] = {label.data};
+    const struct start start = {.label = labels, .label_count = 1};
+    struct push push = {.cli = cli, .start = &start, .give_up_at_ms = started_ms + SCENE_LIMIT_MS};
+    enum status status = push_lines(&push, "order-checkout", orders);
+    if (status == STATUS_OK) status = push_lines(&push, "content-publish", titles);
+    if (status == STATUS_OK) status = tally_wait(&push, label.data);
+    if (status == STATUS_TIMEOUT) {
+        return tell_error(STATUS_ERROR, "do the demo participants run? `make demo` starts them");
+    }
+    if (status != STATUS_OK) return status;
+    char took[TIMES_TEXT_SIZE];
+    times_span(times_monotonic_ms() - started_ms, took);
+    (void)printf("  the participants answer (rehearsed for %s)\n", took);
+    return STATUS_OK;
+}
+
 /* ---- the whole show ---- */
 
 static void print_where_next(struct cli *cli, const char *id)
@@ -301,15 +355,17 @@ enum status run_demo(struct cli *cli)
         const enum status status = register_definition(cli, FILES[i]);
         if (status != STATUS_OK) return status;
     }
-    enum status status = STATUS_OK;
+    enum status status = play_rehearsal(cli, run);
+    if (status != STATUS_OK) return status;
     const char *id = "";
     for (size_t i = 0; i < SCENE_COUNT; i++) {
         const char *played = NULL;
-        status = status_first(status, play(cli, i, run, &played));
-        if (played == NULL) return status; /* not even started */
-        if (i == 3) id = played;
+        const enum status one = play(cli, i, run, &played);
+        if (one != STATUS_OK && one != STATUS_ENDED) return STATUS_ERROR;
+        status = status_first(status, one);
+        if (i == SCENE_TO_LOOK_AT) id = played;
     }
     status = status_first(status, play_updates(cli, &wave));
     print_where_next(cli, id);
-    return status;
+    return status == STATUS_OK ? STATUS_OK : STATUS_ERROR;
 }

@@ -6,7 +6,7 @@ import subprocess
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from fake_sagad import answer, page, saga
+from fake_sagad import Answer, answer, page, saga
 from support import DEMO, SAGACTL, SagactlTest, Terminal
 
 START = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
@@ -19,7 +19,7 @@ class FakeShop:
         self.sagas, self.histories, self.tamper = {}, {}, lambda rows, input_: rows
         self.end_of = lambda input_: "compensated" if self.refuses(input_) else "succeeded"
         fake.on("POST /v1/definitions", lambda r: answer({"name": r.json["name"], "version": 1}, 201))
-        fake.on("POST /v1/sagas", lambda r: answer(self.start(r.json), 201))
+        fake.on("POST /v1/sagas", lambda r: answer(self.start(r.json, told=True), 201))
         fake.on("POST /v1/sagas/bulk", lambda r: answer({"items": [{"status": 201, "saga": self.start(s)} for s in r.json["items"]]}))
         fake.on("GET /v1/sagas", self.list)
         fake.on("GET /v1/sagas/[^/]*", lambda r: answer(self.sagas[r.path.split("/")[3]], ETag='"1"'))
@@ -29,11 +29,11 @@ class FakeShop:
     def refuses(input_):
         return input_.get("card") in ("declined", "timeout") or "refuse_region" in input_
 
-    def start(self, body):
+    def start(self, body, told=False):
         id_, input_ = f"s-{len(self.sagas) + 1}", body["input"]
         made = saga(id_, self.end_of(input_), labels=body["labels"], finished_at="2026-01-02T03:04:06.678Z")
         self.sagas[id_] = made
-        if len(self.sagas) <= 6:
+        if told:
             self.histories[id_] = self.tell(input_)
         return made
 
@@ -173,10 +173,14 @@ class Demo(SagactlTest):
         self.assertIn("not every update ended as it must", out)
 
     def test_without_participants_it_says_what_is_missing(self):
-        self.fake.on("GET /v1/sagas/[^/]*", answer(saga("s-1"), ETag='"1"'))
+        self.fake.on("GET /v1/sagas", answer(page(saga("s-1"))))
+        self.assertIn("demo participants", self.refused(1, "demo", "--timeout", "1s").err)
+
+    def test_a_scene_that_does_not_end_says_why(self):
+        self.fake.on("GET /v1/sagas/[^/]*", answer(saga("s-1"), ETag='"1"'), Answer(304, b"", {"ETag": '"1"'}))
         self.fake.on("GET /v1/sagas/[^/]*/why", answer({"sentence": "It waits for inventory."}))
-        ran = self.refused(1, "demo", "--timeout", "1s")
-        self.assertIn("demo participants", ran.err)
+        ran = self.refused(1, "demo", "--timeout", "2s")
+        self.assertIn("It waits for inventory.", ran.err)
 
 
 class Updates(SagactlTest):
