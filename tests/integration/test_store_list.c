@@ -1,0 +1,503 @@
+/*
+ * tests/integration/test_store_list.c
+ *   What operators look at: lists by filter, history, counts, definitions.
+ */
+#include "tests/integration/store_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+/* ---- a world of 240 sagas in which every filter finds some ---- */
+
+enum { SAGAS = 240, STATES = SAGA_STATE_COUNT };
+
+static struct store *store;
+static struct saga_write sagas[SAGAS];
+static int64_t definition_ids[4]; /* alpha 1, alpha 2, beta 1, inline of alpha */
+static const char *const REGIONS[] = {"de", "fr", "us"};
+static char long_value[2][400]; /* differ only at their ends */
+
+static int64_t definition_version(const char *name, uint8_t print)
+{
+    uint8_t hash[DEFINITION_HASH_SIZE];
+    memset(hash, print, sizeof(hash));
+    struct definition_row row;
+    bool is_new = false;
+    OK(store_definition_put(store, bytes_of(name), hash, BYTES("{}"), 0, &fixture_arena, &row,
+                            &is_new, &err));
+    return row.id;
+}
+
+static void make_definitions(void)
+{
+    const uint8_t hash[DEFINITION_HASH_SIZE] = {1};
+    struct definition_row row;
+    definition_ids[0] = definition_version("alpha", 1);
+    definition_ids[1] = definition_version("alpha", 2);
+    definition_ids[2] = definition_version("beta", 1);
+    OK(store_definition_put_inline(store, BYTES("alpha"), hash, BYTES("{}"), &fixture_arena, &row,
+                                   &err));
+    definition_ids[3] = row.id;
+}
+
+static void add_tags(struct saga_write *saga, size_t i)
+{
+    struct tag_write *const tags = arena_array(&fixture_arena, 3, sizeof(*tags));
+    tags[0] = (struct tag_write){'l', BYTES("region"), bytes_of(REGIONS[i % 3])};
+    tags[1] = (struct tag_write){'a', BYTES("region"), BYTES("attribute")};
+    tags[2] = (struct tag_write){
+        'a', BYTES("note"), {long_value[i % 2], sizeof(long_value[0])}
+    };
+    saga->tags = tags;
+    saga->tag_count = i % 5 == 0 ? 0 : 3;
+}
+
+static int make_world(void **state)
+{
+    if (fixture_start(state) != 0) return -1;
+    store = given_store();
+    struct store *const elsewhere = given_store();
+    make_definitions();
+    memset(long_value, 'x', sizeof(long_value));
+    long_value[1][sizeof(long_value[1]) - 1] = 'y';
+    for (size_t i = 0; i < SAGAS; i++) {
+        sagas[i] = fresh_saga(given_id(), definition_ids[i % 4]);
+        sagas[i].state = (enum saga_state)(i / 4 % STATES);
+        sagas[i].attention = i % 6 == 0 ? ATTENTION_STUCK : i % 10 == 0 ? ATTENTION_HELD : 0;
+        sagas[i].created_at_ms = (int64_t)(1000 + i);
+        add_tags(&sagas[i], i);
+    }
+    commit_fresh(store, sagas, SAGAS);
+    commit_fresh(elsewhere, sagas, SAGAS);
+    store_close(elsewhere);
+    return 0;
+}
+
+static int unmake_world(void **state)
+{
+    store_close(store);
+    return fixture_stop(state);
+}
+
+/* ---- what a list must hold, said in C ---- */
+
+static bool tag_is(const struct saga_write *saga, const struct tag_write *wanted)
+{
+    for (size_t i = 0; i < saga->tag_count; i++)
+        if (saga->tags[i].kind == wanted->kind && bytes_equal(saga->tags[i].name, wanted->name) &&
+            bytes_equal(saga->tags[i].value, wanted->value))
+            return true;
+    return false;
+}
+
+static bool tags_match(const struct saga_write *saga, const struct saga_filter *filter)
+{
+    for (size_t i = 0; i < filter->tag_count; i++) {
+        bool met = false;
+        for (size_t j = 0; j < filter->tag_count; j++)
+            met = met || (filter->tags[i].kind == filter->tags[j].kind &&
+                          bytes_equal(filter->tags[i].name, filter->tags[j].name) &&
+                          tag_is(saga, &filter->tags[j]));
+        if (!met) return false;
+    }
+    return true;
+}
+
+static bool definition_matches(const struct saga_write *saga, const struct saga_filter *filter)
+{
+    static const struct {
+        const char *name;
+        uint32_t version;
+    } DEFINITIONS[] = {
+        {"alpha", 1},
+        {"alpha", 2},
+        {"beta",  1},
+        {"alpha", 0}
+    };
+    size_t place = 0;
+    while (definition_ids[place] != saga->definition_id)
+        place++;
+    bool named = filter->definition_count == 0;
+    for (size_t i = 0; i < filter->definition_count; i++)
+        named = named || bytes_equal_text(filter->definitions[i], DEFINITIONS[place].name);
+    return named && (filter->version == 0 || filter->version == DEFINITIONS[place].version);
+}
+
+static bool matches(const struct saga_write *saga, const struct saga_filter *filter)
+{
+    bool state = filter->state_count == 0;
+    for (size_t i = 0; i < filter->state_count; i++)
+        state = state || filter->states[i] == saga->state;
+    return state && definition_matches(saga, filter) && tags_match(saga, filter) &&
+           (filter->attention == 0 || (saga->attention & filter->attention) != 0) &&
+           (filter->created_after_ms == 0 || saga->created_at_ms > filter->created_after_ms) &&
+           (filter->created_before_ms == 0 || saga->created_at_ms < filter->created_before_ms);
+}
+
+/* Page by page, newest first; how many there were. */
+static size_t check(struct saga_filter filter)
+{
+    size_t total = 0;
+    size_t i = SAGAS;
+    for (;;) {
+        struct saga_row *rows = NULL;
+        size_t count = 0;
+        OK(store_list(store, &filter, &fixture_arena, &rows, &count, &err));
+        assert_true(count <= filter.limit);
+        for (size_t j = 0; j < count; j++) {
+            while (i > 0 && !matches(&sagas[i - 1], &filter))
+                i--;
+            if (i == 0) fail_msg("a row too many after %zu", total + j);
+            i--;
+            assert_true(uuid_equal(&rows[j].id, &sagas[i].id));
+        }
+        total += count;
+        if (count < filter.limit) break;
+        filter.has_before = true;
+        filter.before = rows[count - 1].id;
+    }
+    while (i > 0 && !matches(&sagas[i - 1], &filter))
+        i--;
+    if (i != 0) fail_msg("rows are missing after %zu", total);
+    return total;
+}
+
+/* ---- tests ---- */
+
+static void every_filter_gives_exactly_its_sagas(void **state)
+{
+    (void)state;
+    static const enum saga_state STUCK[] = {SAGA_STUCK, SAGA_RUNNING};
+    static const enum saga_state ENDED[] = {SAGA_SUCCEEDED, SAGA_TERMINATED};
+    static const struct bytes BOTH[] = {BYTES("beta"), BYTES("alpha")};
+    const struct tag_write tags[] = {
+        {'l', BYTES("region"), BYTES("de")                           },
+        {'l', BYTES("region"), BYTES("fr")                           },
+        {'a', BYTES("region"), BYTES("attribute")                    },
+        {'a', BYTES("note"),   {long_value[1], sizeof(long_value[1])}},
+    };
+    /* clang-format off */
+    const struct saga_filter filters[] = {
+        {.limit = 7},
+        {.limit = 500},
+        {.limit = 7, .states = STUCK, .state_count = 2},
+        {.limit = 7, .states = STUCK, .state_count = 1},
+        {.limit = 7, .states = ENDED, .state_count = 2},
+        {.limit = 7, .definitions = BOTH, .definition_count = 1},
+        {.limit = 7, .definitions = BOTH + 1, .definition_count = 1},
+        {.limit = 7, .definitions = BOTH, .definition_count = 2},
+        {.limit = 7, .definitions = BOTH + 1, .definition_count = 1, .version = 2},
+        {.limit = 7, .version = 1},
+        {.limit = 7, .attention = ATTENTION_STUCK},
+        {.limit = 7, .attention = ATTENTION_STUCK | ATTENTION_HELD},
+        {.limit = 7, .tags = tags, .tag_count = 1},
+        {.limit = 7, .tags = tags, .tag_count = 2},
+        {.limit = 7, .tags = tags, .tag_count = 3},
+        {.limit = 7, .tags = tags + 1, .tag_count = 3},
+        {.limit = 7, .tags = tags + 3, .tag_count = 1},
+        {.limit = 7, .created_after_ms = 1100, .created_before_ms = 1200},
+        {.limit = 7, .created_before_ms = 1005},
+        {.limit = 7, .states = STUCK, .state_count = 2, .definitions = BOTH, .definition_count = 1},
+        {.limit = 7, .states = ENDED, .state_count = 2, .definitions = BOTH, .definition_count = 1},
+        {.limit = 3, .states = ENDED, .state_count = 1, .tags = tags, .tag_count = 2},
+        {.limit = 3, .definitions = BOTH + 1, .definition_count = 1, .tags = tags, .tag_count = 3,
+         .attention = ATTENTION_STUCK, .created_after_ms = 1010},
+        {.limit = 3, .attention = ATTENTION_HELD, .states = STUCK, .state_count = 2, .version = 1},
+    };
+    /* clang-format on */
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        const size_t count = check(filters[i]);
+        if (count == 0) fail_msg("filter %zu finds nothing", i);
+    }
+}
+
+static void a_filter_that_nothing_meets_gives_nothing(void **state)
+{
+    (void)state;
+    static const struct bytes NOBODY = BYTES("nobody");
+    const struct tag_write other = {'l', BYTES("region"), BYTES("attribute")};
+    const struct saga_filter filters[] = {
+        {.limit = 7,      .definitions = &NOBODY, .definition_count = 1},
+        {.limit = 7,               .version = 9                           },
+        {.limit = 7,               .attention = ATTENTION_OVERDUE},
+        {.limit = 7,               .tags = &other,                            .tag_count = 1},
+        {.limit = 7, .created_before_ms = 1000},
+    };
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+        assert_int_equal(check(filters[i]), 0);
+}
+
+static void a_listed_saga_has_its_fields_but_no_input(void **state)
+{
+    (void)state;
+    const struct saga_filter filter = {.limit = 1};
+    struct saga_row *rows = NULL;
+    size_t count = 0;
+
+    OK(store_list(store, &filter, &fixture_arena, &rows, &count, &err));
+
+    const struct saga_write *const saga = &sagas[SAGAS - 1];
+    assert_int_equal(count, 1);
+    assert_true(rows[0].found);
+    assert_int_equal(rows[0].definition_id, saga->definition_id);
+    assert_int_equal(rows[0].state, saga->state);
+    assert_int_equal(rows[0].revision, 1);
+    assert_int_equal(rows[0].created_at_ms, saga->created_at_ms);
+    assert_bytes(rows[0].packed, "packed 1");
+    assert_bytes(rows[0].labels, "{}");
+    assert_bytes(rows[0].input, NULL);
+}
+
+static void open_sagas_are_counted_by_definition_state_and_attention(void **state)
+{
+    (void)state;
+    struct state_count *rows = NULL;
+    size_t count = 0;
+    OK(store_count_open(store, &fixture_arena, &rows, &count, &err));
+
+    int64_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t expected = 0;
+        for (size_t j = 0; j < SAGAS; j++)
+            expected += bytes_equal_text(rows[i].definition, j % 4 == 2 ? "beta" : "alpha") &&
+                        rows[i].state == sagas[j].state && rows[i].attention == sagas[j].attention;
+        assert_int_equal(rows[i].count, expected);
+        assert_true(rows[i].state != SAGA_SUCCEEDED && rows[i].state != SAGA_COMPENSATED &&
+                    rows[i].state != SAGA_TERMINATED);
+        total += rows[i].count;
+    }
+    int64_t open = 0;
+    for (size_t j = 0; j < SAGAS; j++)
+        open += !(sagas[j].state == SAGA_SUCCEEDED || sagas[j].state == SAGA_COMPENSATED ||
+                  sagas[j].state == SAGA_TERMINATED);
+    assert_int_equal(total, open);
+}
+
+/* ---- history ---- */
+
+static void history_goes_on_after_any_entry(void **state)
+{
+    (void)state;
+    const struct saga_write saga = fresh_saga(given_id(), 1);
+    struct history_write histories[] = {history_of(&saga, 1), history_of(&saga, 3),
+                                        history_of(&saga, 4)};
+    histories[0].count = 2;
+    histories[2].count = 3;
+    histories[1].payload = BYTES("{\"p\":0.10}");
+    histories[1].output = BYTES("1");
+    histories[1].at_ms = 77;
+    COMMIT_OK(store, .histories = histories, .history_count = 3);
+
+    static const struct {
+        uint32_t after;
+        size_t rows;
+        uint32_t first;
+    } CASES[] = {
+        {0,          3, 1},
+        {1,          3, 1},
+        {2,          2, 3},
+        {3,          1, 4},
+        {4,          1, 4},
+        {5,          1, 4},
+        {6,          0, 0},
+        {UINT32_MAX, 0, 0}
+    };
+    for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
+        struct history_row *rows = NULL;
+        size_t count = 0;
+        OK(store_history(store, &saga.id, CASES[i].after, 10, &fixture_arena, &rows, &count, &err));
+        assert_int_equal(count, CASES[i].rows);
+        if (count > 0) assert_int_equal(rows[0].seq, CASES[i].first);
+    }
+    struct history_row *rows = NULL;
+    size_t count = 0;
+    OK(store_history(store, &saga.id, 2, 1, &fixture_arena, &rows, &count, &err));
+    assert_int_equal(count, 1);
+    assert_int_equal(rows[0].count, 1);
+    assert_int_equal(rows[0].revision, 1);
+    assert_int_equal(rows[0].at_ms, 77);
+    assert_bytes(rows[0].entries, "[{}]");
+    assert_bytes(rows[0].payload, "{\"p\":0.10}");
+    assert_bytes(rows[0].output, "1");
+}
+
+/* ---- definitions ---- */
+
+static bool put(struct store *at, const char *name, uint8_t print, uint32_t stated,
+                struct definition_row *ret_row, bool *ret_new, struct err *err)
+{
+    uint8_t hash[DEFINITION_HASH_SIZE];
+    memset(hash, print, sizeof(hash));
+    return store_definition_put(at, bytes_of(name), hash, BYTES("{\"n\": 1.0}"), stated,
+                                &fixture_arena, ret_row, ret_new, err);
+}
+
+static void content_makes_versions(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    struct definition_row row;
+    bool is_new = false;
+
+    OK(put(at, "order", 1, 0, &row, &is_new, &err));
+    assert_true(is_new);
+    assert_int_equal(row.version, 1);
+    const int64_t first = row.id;
+    OK(put(at, "order", 2, 2, &row, &is_new, &err));
+    assert_true(is_new);
+    assert_int_equal(row.version, 2);
+    OK(put(at, "order", 1, 0, &row, &is_new, &err));
+    assert_false(is_new);
+    assert_int_equal(row.version, 1);
+    assert_int_equal(row.id, first);
+    assert_bytes(row.source, "{\"n\": 1.0}");
+    assert_int_equal(row.hash[31], 1);
+    store_close(at);
+}
+
+static void a_wrong_stated_version_names_the_next(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    struct definition_row row;
+    bool is_new = false;
+    struct err failure = {0};
+    OK(put(at, "order", 1, 1, &row, &is_new, &err));
+
+    assert_false(put(at, "order", 2, 7, &row, &is_new, &failure));
+    assert_int_equal(failure.kind, ERR_INVALID);
+    assert_non_null(strstr(failure.text, "next one is 2"));
+    assert_false(put(at, "order", 1, 2, &row, &is_new, &failure));
+    assert_int_equal(failure.kind, ERR_INVALID);
+    struct definition_row *rows = NULL;
+    size_t count = 0;
+    OK(store_definition_versions(at, BYTES("order"), &fixture_arena, &rows, &count, &err));
+    assert_int_equal(count, 1);
+    store_close(at);
+}
+
+static void an_inline_definition_is_kept_once_and_is_no_version(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    const uint8_t hash[DEFINITION_HASH_SIZE] = {9};
+    struct definition_row first;
+    struct definition_row second;
+    OK(store_definition_put_inline(at, BYTES("i"), hash, BYTES("{}"), &fixture_arena, &first,
+                                   &err));
+    OK(store_definition_put_inline(at, BYTES("i"), hash, BYTES("{}"), &fixture_arena, &second,
+                                   &err));
+
+    assert_int_equal(first.id, second.id);
+    assert_int_equal(first.version, 0);
+    struct definition_row row;
+    FAILS(ERR_NOT_FOUND, store_definition_by_name(at, BYTES("i"), 0, &fixture_arena, &row, &err));
+    OK(store_definition_by_id(at, first.id, &fixture_arena, &row, &err));
+    assert_bytes(row.name, "i");
+    store_close(at);
+}
+
+static void definitions_are_found_in_their_namespace_only(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    struct definition_row row;
+    OK(store_definition_by_id(store, definition_ids[0], &fixture_arena, &row, &err));
+    OK(store_definition_by_name(store, BYTES("alpha"), 0, &fixture_arena, &row, &err));
+    assert_int_equal(row.version, 2);
+    OK(store_definition_by_name(store, BYTES("alpha"), 1, &fixture_arena, &row, &err));
+    assert_int_equal(row.version, 1);
+
+    FAILS(ERR_NOT_FOUND, store_definition_by_id(at, definition_ids[0], &fixture_arena, &row, &err));
+    FAILS(ERR_NOT_FOUND,
+          store_definition_by_name(at, BYTES("alpha"), 0, &fixture_arena, &row, &err));
+    FAILS(ERR_NOT_FOUND,
+          store_definition_by_name(store, BYTES("alpha"), 3, &fixture_arena, &row, &err));
+    store_close(at);
+}
+
+static void the_list_shows_the_newest_of_each_name(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    struct definition_row row;
+    bool is_new = false;
+    static const char *const NAMES[] = {"b", "B", "a-1", "a.1", "c"};
+    for (size_t i = 0; i < 5; i++)
+        for (uint8_t version = 1; version <= 3; version++)
+            OK(put(at, NAMES[i], version, 0, &row, &is_new, &err));
+    static const char *const SORTED[] = {"B", "a-1", "a.1", "b", "c"};
+
+    struct bytes after = {0};
+    for (size_t i = 0; i < 6; i += 2) {
+        struct definition_row *rows = NULL;
+        size_t count = 0;
+        OK(store_definition_list(at, after, 2, &fixture_arena, &rows, &count, &err));
+        assert_int_equal(count, i == 4 ? 1 : 2);
+        for (size_t j = 0; j < count; j++) {
+            assert_bytes(rows[j].name, SORTED[i + j]);
+            assert_int_equal(rows[j].version, 3);
+        }
+        after = rows[count - 1].name;
+    }
+    store_close(at);
+}
+
+static void a_pause_is_of_the_name_and_a_deprecation_of_the_version(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    struct definition_row row;
+    bool is_new = false;
+    OK(put(at, "d", 1, 0, &row, &is_new, &err));
+    OK(put(at, "d", 2, 0, &row, &is_new, &err));
+    assert_false(row.paused || row.deprecated);
+
+    OK(store_definition_set(at, BYTES("d"), 0, DEFINITION_PAUSED, true, &err));
+    OK(store_definition_set(at, BYTES("d"), 1, DEFINITION_DEPRECATED, true, &err));
+    struct definition_row *rows = NULL;
+    size_t count = 0;
+    OK(store_definition_versions(at, BYTES("d"), &fixture_arena, &rows, &count, &err));
+    assert_int_equal(count, 2);
+    assert_true(rows[0].version == 2 && rows[0].paused && !rows[0].deprecated);
+    assert_true(rows[1].version == 1 && rows[1].paused && rows[1].deprecated);
+
+    OK(store_definition_set(at, BYTES("d"), 0, DEFINITION_PAUSED, false, &err));
+    OK(store_definition_set(at, BYTES("d"), 1, DEFINITION_DEPRECATED, false, &err));
+    OK(store_definition_by_name(at, BYTES("d"), 1, &fixture_arena, &row, &err));
+    assert_false(row.paused || row.deprecated);
+    FAILS(ERR_NOT_FOUND, store_definition_set(at, BYTES("x"), 0, DEFINITION_PAUSED, true, &err));
+    FAILS(ERR_NOT_FOUND,
+          store_definition_set(at, BYTES("d"), 3, DEFINITION_DEPRECATED, true, &err));
+    store_close(at);
+}
+
+static int run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_filter_gives_exactly_its_sagas),
+        cmocka_unit_test(a_filter_that_nothing_meets_gives_nothing),
+        cmocka_unit_test(a_listed_saga_has_its_fields_but_no_input),
+        cmocka_unit_test(open_sagas_are_counted_by_definition_state_and_attention),
+        cmocka_unit_test(history_goes_on_after_any_entry),
+        cmocka_unit_test(content_makes_versions),
+        cmocka_unit_test(a_wrong_stated_version_names_the_next),
+        cmocka_unit_test(an_inline_definition_is_kept_once_and_is_no_version),
+        cmocka_unit_test(definitions_are_found_in_their_namespace_only),
+        cmocka_unit_test(the_list_shows_the_newest_of_each_name),
+        cmocka_unit_test(a_pause_is_of_the_name_and_a_deprecation_of_the_version),
+    };
+    return cmocka_run_group_tests(tests, make_world, unmake_world);
+}
+
+int main(void)
+{
+    return fixture_run_or_skip(run);
+}
