@@ -47,6 +47,7 @@ create table sagad.saga (
     id            uuid not null,
     definition_id bigint not null,
     created_at    bigint not null,
+    odd_id        boolean not null,         -- its id does not tell when it was created
     node          int not null,             -- that wrote last; 0: none
     revision      int not null,
     attention     int not null,             -- bits
@@ -60,6 +61,7 @@ create table sagad.saga (
 ) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05,
         autovacuum_vacuum_cost_delay = 1);
 create index saga_not_succeeded on sagad.saga (namespace_id, state, id) where state <> 3;
+create index saga_odd_id on sagad.saga (namespace_id, id) where odd_id;
 create index saga_attention on sagad.saga (namespace_id, id) where attention <> 0;
 create index saga_wake on sagad.saga (namespace_id, wake_at) where wake_at is not null;
 

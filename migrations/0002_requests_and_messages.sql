@@ -23,7 +23,7 @@ create table sagad.request_key (
     primary key (namespace_id, key, week)
 ) partition by list (week);
 
--- Offsets of replies that were taken, as ranges. Each writer grows its own.
+-- Offsets of replies that are dealt with, as ranges. Each writer extends its own.
 create table sagad.processed_message (
     week         int not null,
     namespace_id int not null,

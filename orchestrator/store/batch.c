@@ -145,12 +145,33 @@ static const void **sorted(struct store *store, const void *rows, size_t count, 
     return pointers;
 }
 
+/* Where the id is a UUIDv7 of that time, lists by time can begin at an id. */
+static bool is_odd_id(const struct saga_write *saga)
+{
+    if (saga->id.byte[6] >> 4 != 7) return true;
+    const int64_t apart_ms = uuid_unix_ms(&saga->id) - saga->created_at_ms;
+    return apart_ms > ID_SLACK_MS || apart_ms < -ID_SLACK_MS;
+}
+
+static void add_odd_ids(struct store *store, struct params *params, const void *const *sagas,
+                        size_t count)
+{
+    static const struct column ODD_COLUMNS[] = {
+        {COLUMN_BOOL, 0}
+    };
+    bool *const odd = arena_array(&store->scratch, count, sizeof(*odd));
+    for (size_t i = 0; i < count; i++)
+        odd[i] = is_odd_id(sagas[i]);
+    params_array(params, (struct columns){ODD_COLUMNS, 1, sizeof(*odd)}, odd, count);
+}
+
 static void add_fresh(struct store *store, struct round *round, const void *const *sagas,
                       size_t count)
 {
     struct params *const inserts = store_params(store);
     params_int(inserts, store->node);
     params_columns(inserts, COLUMNS(INSERT_COLUMNS, saga_write), sagas, count);
+    add_odd_ids(store, inserts, sagas, count);
     round_add(round, &SQL_SAGA_INSERT, inserts);
 
     struct params *const starts = store_params(store);
@@ -241,7 +262,7 @@ static void add_processed(struct store *store, struct round *round, const struct
                    sorted(store, batch->processed, batch->processed_count,
                           sizeof(struct processed_write), compare_processed),
                    batch->processed_count);
-    round_add(round, &SQL_PROCESSED_MESSAGE_GROW, params);
+    round_add(round, &SQL_PROCESSED_MESSAGE_PUT, params);
 }
 
 static void add_dead_letters(struct store *store, struct round *round,

@@ -2,8 +2,8 @@
  * orchestrator/store/list.c
  *   Sagas by filter, newest first.
  *
- * One statement for each index that can drive the search, all with the same parameters and the same
- * answer; they differ only in how much they read.
+ * One statement for each index that can drive the search, all with the same parameters (by time:
+ * two more) and the same answer; they differ only in how much they read.
  */
 #include "orchestrator/store/store_private.h"
 
@@ -84,7 +84,35 @@ static void add_tags(struct store *store, struct params *params, const struct sa
     params_int(params, count_groups(filter));
 }
 
-static struct params *params_of_filter(struct store *store, const struct saga_filter *filter)
+/* The first or last of the ids that are of this time, an hour spared on either side. */
+static struct uuid id_bound(int64_t unix_ms, uint8_t rest)
+{
+    struct uuid bound;
+    memset(bound.byte, rest, sizeof(bound.byte));
+    for (size_t i = 0; i < 6; i++)
+        bound.byte[i] = (uint8_t)(unix_ms >> (8 * (5 - i)));
+    return bound;
+}
+
+static void add_id_bounds(struct params *params, const struct saga_filter *filter)
+{
+    static const int64_t UNIX_MS_MAX = ((int64_t)1 << 48) - 1;
+    const int64_t first_ms = filter->created_after_ms - ID_SLACK_MS;
+    const int64_t last_ms = filter->created_before_ms + ID_SLACK_MS;
+    const bool has_last = filter->created_before_ms != 0 && last_ms < UNIX_MS_MAX;
+    const struct uuid low = id_bound(first_ms > 0 ? first_ms : 0, 0);
+    const struct uuid high = id_bound(has_last ? last_ms : UNIX_MS_MAX, 0xFF);
+    params_uuid(params, &low);
+    params_uuid(params, &high);
+}
+
+static bool has_time(const struct saga_filter *filter)
+{
+    return filter->created_after_ms != 0 || filter->created_before_ms != 0;
+}
+
+static struct params *params_of_filter(struct store *store, const struct sql *sql,
+                                       const struct saga_filter *filter)
 {
     struct uuid last;
     memset(last.byte, 0xFF, sizeof(last.byte));
@@ -101,6 +129,7 @@ static struct params *params_of_filter(struct store *store, const struct saga_fi
     params_bigint(params, filter->created_after_ms);
     params_bigint(params, filter->created_before_ms);
     params_bigint(params, (int64_t)filter->limit);
+    if (sql == &SQL_LIST_BY_TIME) add_id_bounds(params, filter);
     return params;
 }
 
@@ -118,6 +147,7 @@ static const struct sql *choose(const struct saga_filter *filter)
     if (filter->attention != 0) return &SQL_LIST_BY_ATTENTION;
     if (filter->state_count > 0 && !has_state(filter, SAGA_SUCCEEDED)) return &SQL_LIST_BY_STATE;
     if (filter->definition_count > 0 || filter->version != 0) return &SQL_LIST_BY_DEFINITION;
+    if (has_time(filter)) return &SQL_LIST_BY_TIME;
     return &SQL_LIST_NEWEST;
 }
 
@@ -126,7 +156,8 @@ bool store_list(struct store *store, const struct saga_filter *filter, struct ar
 {
     CLEANUP(round) struct round round;
     store_round_begin(store, &round);
-    round_add(&round, choose(filter), params_of_filter(store, filter));
+    const struct sql *const sql = choose(filter);
+    round_add(&round, sql, params_of_filter(store, sql, filter));
     if (!store_run(store, &round, err)) return false;
     struct saga_row *const rows =
         result_rows(round.result[0], COLUMNS(LIST_COLUMNS, saga_row), arena, ret_count);

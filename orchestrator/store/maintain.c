@@ -23,11 +23,8 @@ bool store_maintain(struct store *store, int64_t now_ms, struct err *err)
     arena_reset(&store->scratch);
     struct params *const now = params_new(&store->scratch);
     params_bigint(now, now_ms);
-    struct params *const here_and_now = store_params(store);
-    params_bigint(here_and_now, now_ms);
     return run_alone(store, &SQL_PARTITIONS_MAKE_AHEAD, now, err) &&
            run_alone(store, &SQL_WRITERS_FORGET, NULL, err) &&
-           run_alone(store, &SQL_PROCESSED_MESSAGE_MERGE, here_and_now, err) &&
            run_alone(store, &SQL_PARTITIONS_DROP, NULL, err);
 }
 

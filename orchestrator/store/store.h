@@ -25,6 +25,8 @@ struct store_options {
     const char *url;            /* libpq connection string or URI */
     const char *namespace_name; /* created when it is not there */
     const char *role;           /* "writer-0", "reader-1", ...: shown as application_name */
+    /* 0: 5,000. Locks are waited for half as long; a server that says nothing for a second longer
+     * is gone. */
     uint32_t statement_timeout_ms;
 };
 
@@ -93,7 +95,8 @@ struct request_key_write {
 
 /*
  * Replies of one partition that are dealt with. Sent again with the same topic, partition and
- * first_offset it extends that row (upsert): a row an hour, not a row a batch.
+ * first_offset it extends that row (upsert): a row an hour, not a row a batch. Each store has rows
+ * of its own.
  */
 struct processed_write {
     struct bytes topic;
@@ -106,7 +109,7 @@ struct dead_letter_write {
     struct bytes topic;
     int32_t partition;
     int64_t offset;
-    int64_t at_ms;
+    int64_t at_ms;      /* record timestamp: the same record while open is the same dead letter */
     const char *reason; /* unknown_saga forged malformed quarantined ... */
     struct bytes key;
     struct bytes headers; /* JSON array of [name, value] */
@@ -130,8 +133,11 @@ struct store_batch {
  * One transaction, one round trip (pipeline). ERR_CONFLICT: a revision moved, an id, a request key
  * or a history seq exists; nothing was written. When the connection breaks around COMMIT the
  * store reconnects and finds out what became of it (the writer row is updated in each batch and
- * locked to read it); only when the database stays away is the answer ERR_UNAVAILABLE with
- * *ret_unknown true, and store_resolve must be asked before anything is decided again.
+ * locked to read it), for about two seconds; what turns out not to be written is tried again, as
+ * is the victim of a deadlock. Only when the database stays away is the answer ERR_UNAVAILABLE
+ * with *ret_unknown true, and store_resolve must be asked before anything is decided again.
+ * ERR_UNAVAILABLE with *ret_unknown false: nothing was written. ERR_CONFLICT may also mean that
+ * another node touched the row without moving its revision: load and decide again all the same.
  */
 MUST_CHECK bool store_commit(struct store *store, const struct store_batch *batch,
                              bool *ret_unknown, struct err *err);
@@ -181,30 +187,42 @@ MUST_CHECK bool store_load_keys(struct store *store, const struct bytes *keys, s
 /*
  * A node is alive while it holds its session advisory lock. Registering takes a new id; the store
  * that registered keeps the lock and must stay open. Sagas that this store's namespace writes from
- * now on carry the node of `store_set_node`.
+ * now on carry the node of `store_set_node`; from when another node took that one for dead until
+ * store_node_hold succeeds, they are refused (ERR_UNAVAILABLE).
  */
 MUST_CHECK bool store_node_register(struct store *store, const char *name, int32_t *ret_node,
                                     struct err *err);
 void store_set_node(struct store *store, int32_t node);
-/* Take the lock again after a reconnect; true when it is held. */
+/*
+ * Take the lock again after a reconnect, and the node's row where another node deleted it; true
+ * when it is held. To be called every second or so, by the store that registered.
+ */
 MUST_CHECK bool store_node_hold(struct store *store, struct err *err);
 /* Nodes whose lock is free, other than our own. */
 MUST_CHECK bool store_nodes_dead(struct store *store, struct arena *arena, int32_t **ret_nodes,
                                  size_t *ret_count, struct err *err);
 /*
  * Take over up to `limit` open sagas of a dead node, in id order after `after`; their ids. Fewer
- * than `limit`: all are taken and the node's row is deleted.
+ * than `limit`: all are taken and the node's row is deleted, or it came back to life and none is
+ * taken. `after` NULL: from the first.
  */
 MUST_CHECK bool store_node_adopt(struct store *store, int32_t dead, const struct uuid *after,
                                  size_t limit, struct arena *arena, struct uuid **ret_ids,
                                  size_t *ret_count, struct err *err);
-/* Open sagas due at `now_ms` that nobody fired, oldest first; moves on their lazy wake-up index. */
+/*
+ * Open sagas due at `now_ms` that nobody fired, oldest first; moves on their lazy wake-up index.
+ * One that was handed out is not handed out again, to any node, for 5 s.
+ */
 MUST_CHECK bool store_due(struct store *store, int64_t now_ms, size_t limit, struct arena *arena,
                           struct uuid **ret_ids, size_t *ret_count, struct err *err);
-/* Create partitions ahead, drop those past retention, prune the processed ranges. */
+/*
+ * Create partitions ahead, drop those past retention, forget writers that are long gone. What is
+ * dropped goes by the database's clock; now_ms only adds partitions. For every node, each minute
+ * or so.
+ */
 MUST_CHECK bool store_maintain(struct store *store, int64_t now_ms, struct err *err);
 
-/* Ranges of processed replies of one partition, newest first. */
+/* Ranges of processed replies of one partition, highest offsets first; two writers' may overlap. */
 struct processed_row {
     int64_t first_offset, last_offset, first_at_ms, last_at_ms;
 };

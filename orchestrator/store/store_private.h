@@ -42,6 +42,17 @@ MUST_CHECK bool store_run(struct store *store, struct round *round, struct err *
 /* Run what may not: when the connection is lost nobody knows. */
 MUST_CHECK bool store_run_once(struct store *store, struct round *round, struct err *err);
 
+/* An id tells when its saga was created, give or take an hour, unless the saga is marked odd. */
+enum { ID_SLACK_MS = 3600 * 1000 };
+
+static inline int64_t uuid_unix_ms(const struct uuid *id)
+{
+    int64_t unix_ms = 0;
+    for (size_t i = 0; i < 6; i++)
+        unix_ms = unix_ms << 8 | id->byte[i];
+    return unix_ms;
+}
+
 /* Where a tag's value is split so that its head fits a key; the rest is absent when it is short. */
 void tag_split(struct bytes value, struct bytes *ret_head, struct bytes *ret_rest);
 

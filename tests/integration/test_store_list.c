@@ -16,7 +16,9 @@
 
 /* ---- a world of 240 sagas in which every filter finds some ---- */
 
-enum { SAGAS = 240, STATES = SAGA_STATE_COUNT };
+enum { SAGAS = 240, ODD = 20, STATES = SAGA_STATE_COUNT };
+
+static const int64_t EPOCH = 1700000000000; /* of given_id */
 
 static struct store *store;
 static struct saga_write sagas[SAGAS];
@@ -71,7 +73,10 @@ static int make_world(void **state)
         sagas[i] = fresh_saga(given_id(), definition_ids[i % 4]);
         sagas[i].state = (enum saga_state)(i / 4 % STATES);
         sagas[i].attention = i % 6 == 0 ? ATTENTION_STUCK : i % 10 == 0 ? ATTENTION_HELD : 0;
-        sagas[i].created_at_ms = (int64_t)(1000 + i);
+        sagas[i].created_at_ms = EPOCH + (int64_t)i;
+        if (i >= SAGAS - ODD) sagas[i].id.byte[0] = 0xF0; /* tells another time */
+        if (i >= SAGAS - ODD / 2)
+            sagas[i].id.byte[0] = 0xF1, sagas[i].id.byte[6] = 0x4F; /* a UUIDv4 */
         add_tags(&sagas[i], i);
     }
     commit_fresh(store, sagas, SAGAS);
@@ -202,13 +207,16 @@ static void every_filter_gives_exactly_its_sagas(void **state)
         {.limit = 7, .tags = tags, .tag_count = 3},
         {.limit = 7, .tags = tags + 1, .tag_count = 3},
         {.limit = 7, .tags = tags + 3, .tag_count = 1},
-        {.limit = 7, .created_after_ms = 1100, .created_before_ms = 1200},
-        {.limit = 7, .created_before_ms = 1005},
+        {.limit = 7, .created_after_ms = EPOCH + 100, .created_before_ms = EPOCH + 200},
+        {.limit = 7, .created_before_ms = EPOCH + 5},
+        {.limit = 7, .created_after_ms = EPOCH + 200},
+        {.limit = 7, .created_after_ms = EPOCH + 200, .definitions = BOTH, .definition_count = 1},
+        {.limit = 7, .created_after_ms = 1, .created_before_ms = INT64_MAX / 2},
         {.limit = 7, .states = STUCK, .state_count = 2, .definitions = BOTH, .definition_count = 1},
         {.limit = 7, .states = ENDED, .state_count = 2, .definitions = BOTH, .definition_count = 1},
         {.limit = 3, .states = ENDED, .state_count = 1, .tags = tags, .tag_count = 2},
         {.limit = 3, .definitions = BOTH + 1, .definition_count = 1, .tags = tags, .tag_count = 3,
-         .attention = ATTENTION_STUCK, .created_after_ms = 1010},
+         .attention = ATTENTION_STUCK, .created_after_ms = EPOCH + 10},
         {.limit = 3, .attention = ATTENTION_HELD, .states = STUCK, .state_count = 2, .version = 1},
     };
     /* clang-format on */
@@ -228,7 +236,7 @@ static void a_filter_that_nothing_meets_gives_nothing(void **state)
         {.limit = 7,               .version = 9                           },
         {.limit = 7,               .attention = ATTENTION_OVERDUE},
         {.limit = 7,               .tags = &other,                            .tag_count = 1},
-        {.limit = 7, .created_before_ms = 1000},
+        {.limit = 7, .created_before_ms = EPOCH},
     };
     for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
         assert_int_equal(check(filters[i]), 0);

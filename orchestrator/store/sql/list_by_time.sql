@@ -1,0 +1,67 @@
+-- $1 namespace, $2 ids below this one, $3 states, $4 definition names, $5 version (0: any),
+-- $6 attention bits (0: all), arrays of tags: $7 kind, $8 name, $9 value, $10 value_rest, $11 how many
+-- different kinds and names they have, $12 created after, $13 created before (0: open), $14 limit.
+-- Null arrays: all. $15 and $16: ids that tell of this time lie between them.
+-- Driven by the primary key where ids tell the time, and by the index of those that do not.
+with wanted_definition as materialized (
+    select d.id
+      from sagad.definition d
+     where d.namespace_id = $1::int
+       and ($4::text[] is null or d.name = any($4::text[]))
+       and $5::int in (0, d.version)
+)
+select page.id, page.definition_id, page.state, page.attention, page.revision, page.packed,
+       page.due_at, page.created_at, c.start_at, page.finished_at, c.labels, c.attributes,
+       c.trace, c.trace_state
+  from (
+    select s.*
+      from (
+        (
+            select s.*
+              from sagad.saga s
+             where s.namespace_id = $1::int
+               and s.id < least($2::uuid, $16::uuid)
+               and s.id > $15::uuid
+               and not s.odd_id
+               and ($3::smallint[] is null or s.state = any($3::smallint[]))
+               and (($4::text[] is null and $5::int = 0)
+                    or s.definition_id in (select w.id from wanted_definition w))
+               and ($6::int = 0 or s.attention & $6::int <> 0)
+               and ($12::bigint = 0 or s.created_at > $12::bigint)
+               and ($13::bigint = 0 or s.created_at < $13::bigint)
+               and ($11::int = 0
+                    or sagad.count_tags($1, s.id, $7, $8, $9, $10) = $11::int)
+             order by s.id desc
+             limit $14::bigint
+        )
+        union all
+        (
+            select s.*
+              from sagad.saga s
+             where s.namespace_id = $1::int
+               and s.id < $2::uuid
+               and s.odd_id
+               and ($3::smallint[] is null or s.state = any($3::smallint[]))
+               and (($4::text[] is null and $5::int = 0)
+                    or s.definition_id in (select w.id from wanted_definition w))
+               and ($6::int = 0 or s.attention & $6::int <> 0)
+               and ($12::bigint = 0 or s.created_at > $12::bigint)
+               and ($13::bigint = 0 or s.created_at < $13::bigint)
+               and ($11::int = 0
+                    or sagad.count_tags($1, s.id, $7, $8, $9, $10) = $11::int)
+             order by s.id desc
+             limit $14::bigint
+        )
+      ) as s
+     order by s.id desc
+     limit $14::bigint
+  ) as page
+  cross join lateral (
+    select c.*
+      from sagad.saga_start c
+     where c.namespace_id = $1::int
+       and c.definition_id = page.definition_id
+       and c.id = page.id
+    offset 0
+  ) as c
+ order by page.id desc;
