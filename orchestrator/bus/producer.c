@@ -137,15 +137,20 @@ static struct uuid *copy_of(const struct uuid *saga_id)
     return copy;
 }
 
+/* librdkafka's macros want pointers to data that may change; RD_KAFKA_MSG_F_COPY only reads it. */
+static void *lend(struct bytes bytes)
+{
+    return (void *)(uintptr_t)bytes.data;
+}
+
 static rd_kafka_resp_err_t produce(rd_kafka_t *kafka, const char *topic,
                                    const struct outgoing *outgoing)
 {
     struct uuid *saga_id = copy_of(outgoing->saga_id);
     const rd_kafka_resp_err_t status = rd_kafka_producev(
         kafka, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-        RD_KAFKA_V_KEY(outgoing->key.data, outgoing->key.size),
-        /* librdkafka only reads it: the flag above makes a copy. */
-        RD_KAFKA_V_VALUE((void *)(uintptr_t)outgoing->value.data, outgoing->value.size),
+        RD_KAFKA_V_KEY(lend(outgoing->key), outgoing->key.size),
+        RD_KAFKA_V_VALUE(lend(outgoing->value), outgoing->value.size),
         RD_KAFKA_V_HEADERS(outgoing->headers), RD_KAFKA_V_OPAQUE(saga_id), RD_KAFKA_V_END);
     if (status != RD_KAFKA_RESP_ERR_NO_ERROR) {
         free(saga_id);

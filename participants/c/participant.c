@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <librdkafka/rdkafka.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -128,10 +129,11 @@ static void send_reply(struct participant *participant, const struct address *to
     rd_kafka_headers_t *headers = reply_headers(to->token, &reply);
     rd_kafka_resp_err_t status;
     do {
-        status = rd_kafka_producev(
-            participant->producer, RD_KAFKA_V_TOPIC(to->topic),
-            RD_KAFKA_V_KEY(to->key, to->key_size), RD_KAFKA_V_VALUE(reply.value, size),
-            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
+        status = rd_kafka_producev(participant->producer, RD_KAFKA_V_TOPIC(to->topic),
+                                   RD_KAFKA_V_KEY((void *)(uintptr_t)to->key, to->key_size),
+                                   RD_KAFKA_V_VALUE(reply.value, size),
+                                   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                   RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
         if (status == RD_KAFKA_RESP_ERR__QUEUE_FULL) rd_kafka_poll(participant->producer, POLL_MS);
     } while (status == RD_KAFKA_RESP_ERR__QUEUE_FULL);
     if (status != RD_KAFKA_RESP_ERR_NO_ERROR) {
