@@ -10,7 +10,7 @@ import unittest
 from fake_sagad import FakeSagad
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SAGACTL = os.environ.get("SAGACTL") or os.path.join(HERE, "../../build/debug/sagactl")
+SAGACTL = os.path.join(os.environ.get("SAGA_BUILD") or os.path.join(HERE, "../../build/debug"), "sagactl")
 DEMO = os.path.join(HERE, "../../participants/demo")
 ID = "00000000-0000-7000-8000-000000000001"
 ID2 = "00000000-0000-7000-8000-000000000002"
