@@ -189,7 +189,10 @@ static struct bytes rules_text(struct cli *cli, const struct json_view *step)
         buffer_add_text(&text, "on failure ");
         buffer_add_bytes(&text, on_failure);
     }
-    return text.data != NULL ? buffer_bytes(&text) : BYTES("");
+    while (text.size > 0 && text.data[text.size - 1] == ' ') {
+        text.size--;
+    }
+    return text.size > 0 ? buffer_bytes(&text) : BYTES("");
 }
 
 static struct bytes undo_text(const struct json_view *step)
@@ -223,8 +226,8 @@ static void print_definition(struct cli *cli, const struct json_view *item)
     times_ago(times_now_ms(), json_time(item, "created_at"), ago);
     struct buffer head = buffer_in(&cli->arena);
     buffer_add_bytes(&head, json_text(item, "name"));
-    buffer_add_format(&head, " v%" PRId64 ", registered %s %s", json_int(item, "version", 0), ago,
-                      flags_text(item));
+    buffer_add_format(&head, " v%" PRId64 ", registered %s%s%s", json_int(item, "version", 0), ago,
+                      *flags_text(item) != '\0' ? ", " : "", flags_text(item));
     struct buffer out = buffer_in(&cli->arena);
     terminal_add_text(&out, &cli->terminal, STYLE_BOLD, buffer_bytes(&head), 0);
     buffer_add_char(&out, '\n');

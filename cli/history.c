@@ -60,6 +60,16 @@ static struct bytes where_text(struct history_lines *lines, const struct json_vi
     return buffer_bytes(&text);
 }
 
+/* Times that the lines before and after tell as well. */
+static bool is_for_wide(struct bytes key)
+{
+    static const char *const KEYS[] = {"deadline_at", "next_attempt_at"};
+    for (size_t i = 0; i < sizeof KEYS / sizeof KEYS[0]; i++) {
+        if (bytes_equal_text(key, KEYS[i])) return true;
+    }
+    return false;
+}
+
 /* Attempt beyond the first, who, and the detail. */
 static struct bytes rest_text(struct history_lines *lines, const struct json_view *item)
 {
@@ -75,6 +85,7 @@ static struct bytes rest_text(struct history_lines *lines, const struct json_vie
     const struct json_view *detail = json_value(item, "detail");
     const struct json_view *each = detail != NULL ? detail->child : NULL;
     for (; each != NULL; each = each->next) {
+        if (!lines->wide && is_for_wide(each->key)) continue;
         buffer_add_bytes(&text, each->key);
         buffer_add_char(&text, '=');
         buffer_add_bytes(&text, json_plain(each, lines->arena));

@@ -95,13 +95,14 @@ class Formats(SagactlTest):
     def test_history_is_a_line_a_row_with_the_time_since_the_first(self):
         rows = [{"seq": 1, "at": "2026-01-02T03:04:05.000Z", "type": "saga.created", "detail": {}},
                 {"seq": 2, "at": "2026-01-02T03:04:05.084Z", "type": "step.retry_scheduled", "step": "reserve", "index": 2, "op": "action",
-                 "attempt": 2, "detail": {"code": "busy"}},
+                 "attempt": 2, "detail": {"code": "busy", "next_attempt_at": NOW}},
                 {"seq": 3, "at": "2026-01-02T03:04:07.000Z", "type": "step.dispatched", "step": "reserve", "index": 2, "op": "compensate"},
                 {"seq": 4, "at": "2026-01-02T03:04:08.000Z", "type": "operator.command", "actor": "key:ops", "detail": {"verb": "cancel"}}]
         self.fake.on(f"GET /v1/sagas/{ID}/history", answer(page(*rows[:2], cursor="c")), answer(page(*rows[2:])))
         lines = self.ok("history", ID).lines
         self.assertEqual(len(lines), 4)
         self.assertRegex(lines[1], r"03:04:05.084 +\+84 ms +step.retry_scheduled +reserve\[2\] +attempt 2 +code=busy$")
+        self.assertNotIn("next_attempt_at", lines[1])
         self.assertRegex(lines[2], r"\+2.0 s +step.dispatched +undo reserve\[2\]$")
         self.assertRegex(lines[3], r"by key:ops +verb=cancel$")
         self.assertEqual([dict(r.query).get("cursor") for r in self.fake.sent(f"GET /v1/sagas/{ID}/history")], [None, "c"])
