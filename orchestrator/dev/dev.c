@@ -23,6 +23,7 @@ enum {
     PARTITIONS = 4,
     LOOK_EVERY_MS = 50,
     RUN_ENDS_WITHIN_MS = 5000,
+    PARTICIPANTS_READY_MS = 15000,
     PATH_SIZE = 1024,
     LOG_TAIL = 4096,
     STATUS_FAILED = 1,
@@ -142,6 +143,12 @@ static bool start_daemon(struct dev *dev, struct err *err)
     return dev->daemon->start(dev->daemon->context, &dev->place, err);
 }
 
+static void ready_path(const struct dev *dev, char ret_path[PATH_SIZE])
+{
+    (void)snprintf(ret_path, PATH_SIZE, "%s/participants.ready",
+                   private_postgres_directory(dev->postgres));
+}
+
 static bool start_participants(struct dev *dev, struct err *err)
 {
     if (dev->options->no_participants) return true;
@@ -173,6 +180,19 @@ static void stop_all(struct dev *dev)
     embedded_stop(dev->broker);
     private_postgres_stop(dev->postgres);
     if (dev->error_fd > 0) (void)close(dev->error_fd);
+}
+
+/* The broker lets a new consumer group form for some seconds. A person reads meanwhile, a command
+ * waits. */
+static void await_participants(const struct dev *dev)
+{
+    if (dev->options->run == NULL || dev->participants == NULL) return;
+    char ready[PATH_SIZE];
+    ready_path(dev, ready);
+    const int64_t deadline_ms = clock_monotonic_ms() + PARTICIPANTS_READY_MS;
+    while (access(ready, F_OK) != 0 && clock_monotonic_ms() < deadline_ms &&
+           child_wait(dev->participants, LOOK_EVERY_MS) == CHILD_RUNNING) {
+    }
 }
 
 /* ---- what is said when all is ready ---- */
@@ -369,6 +389,7 @@ int dev_run(const struct dev_options *options, const struct dev_daemon *daemon)
     if (!start_all(&dev, &err)) {
         status = fail(&dev, &err);
     } else {
+        await_participants(&dev);
         say_ready(&dev);
         status = start_run(&dev, &err) ? wait_for_the_end(&dev, &signals) : fail(&dev, &err);
         if (status != 0 && dev.run > 0) show_log(&dev);

@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { POLL_MS = 100, COMMIT_MS = 1000, FLUSH_MS = 10 * 1000, TEXT_MAX = 300 };
+enum { POLL_MS = 100, COMMIT_MS = 1000, CONNECT_MS = 10, FLUSH_MS = 10 * 1000, TEXT_MAX = 300 };
 
 struct participant {
     const struct participant_options *options;
@@ -272,7 +272,9 @@ static void on_rebalance(rd_kafka_t *consumer, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        const struct participant_options *options = ((struct participant *)opaque)->options;
         rd_kafka_assign(consumer, partitions);
+        if (options->on_assigned != NULL) options->on_assigned(options->context);
     } else {
         commit_handled(opaque);
         rd_kafka_assign(consumer, NULL);
@@ -335,6 +337,15 @@ static bool subscribe(struct participant *participant)
     return false;
 }
 
+/* A producer that was not asked anything yet connects at the first reply, which then takes a
+ * second. */
+static void connect_now(rd_kafka_t *producer)
+{
+    const struct rd_kafka_metadata *metadata = NULL;
+    if (rd_kafka_metadata(producer, 0, NULL, &metadata, CONNECT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        rd_kafka_metadata_destroy(metadata);
+}
+
 static bool open_all(struct participant *participant)
 {
     const char *const reading[][2] = {
@@ -359,6 +370,7 @@ static bool open_all(struct participant *participant)
     participant->producer =
         connect_to(participant, RD_KAFKA_PRODUCER, writing, sizeof writing / sizeof writing[0]);
     if (participant->producer == NULL || !subscribe(participant)) return false;
+    connect_now(participant->producer);
     if (participant->options->database == NULL) return true;
     participant->barrier = barrier_open(participant->options->database);
     return participant->barrier != NULL;

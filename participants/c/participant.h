@@ -89,7 +89,8 @@ struct participant_options {
     const char
         *database; /* libpq connection string of the participant's own database; NULL: no barrier */
     const char *settings; /* further librdkafka settings "name=value,name=value"; NULL */
-    const volatile sig_atomic_t *stop; /* ends participant_run when not 0; NULL: never */
+    const volatile sig_atomic_t *stop;  /* ends participant_run when not 0; NULL: never */
+    void (*on_assigned)(void *context); /* partitions were given to us, maybe none; NULL */
 };
 
 /* Blocks until *stop. 0, or 1 when it could not start (the reason is on stderr). */

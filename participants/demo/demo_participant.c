@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,13 @@ struct pool {
     const struct demo_options *options;
     const char *database; /* with the schema as its search path */
     atomic_int failed;
+    atomic_uint unassigned; /* workers that have no partitions yet */
 };
 
 struct worker {
     struct pool *pool;
     struct barrier *barrier;
+    bool assigned;
     pthread_t thread;
 };
 
@@ -45,6 +48,17 @@ static struct participant_reply handle(const struct participant_command *command
     return participant_say(PARTICIPANT_LATER);
 }
 
+static void on_assigned(void *context)
+{
+    struct worker *worker = context;
+    const char *ready_file = worker->pool->options->ready_file;
+    if (worker->assigned) return;
+    worker->assigned = true;
+    if (atomic_fetch_sub(&worker->pool->unassigned, 1) > 1 || ready_file == NULL) return;
+    FILE *file = fopen(ready_file, "we");
+    if (file != NULL) (void)fclose(file);
+}
+
 static void *work(void *context)
 {
     struct worker *worker = context;
@@ -59,7 +73,8 @@ static void *work(void *context)
         .handlers = handlers,
         .handler_count = 1,
         .context = worker,
-        .stop = options->stop};
+        .stop = options->stop,
+        .on_assigned = on_assigned};
     worker->barrier = barrier_open(worker->pool->database);
     if (worker->barrier == NULL || participant_run(&participant) != 0) {
         atomic_store(&worker->pool->failed, 1);
@@ -128,10 +143,11 @@ int demo_run(const struct demo_options *options)
     if (!install(&pool)) return 1;
 
     struct worker workers[THREADS_MAX];
-    unsigned count = 0;
-    for (; count < options->threads && count < THREADS_MAX; count++) {
-        workers[count] = (struct worker){.pool = &pool};
-        if (pthread_create(&workers[count].thread, NULL, work, &workers[count]) != 0) abort();
+    const unsigned count = options->threads < THREADS_MAX ? options->threads : THREADS_MAX;
+    atomic_store(&pool.unassigned, count);
+    for (unsigned i = 0; i < count; i++) {
+        workers[i] = (struct worker){.pool = &pool};
+        if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0) abort();
     }
     for (unsigned i = 0; i < count; i++) {
         (void)pthread_join(workers[i].thread, NULL);

@@ -17,6 +17,7 @@ struct demo_options {
     const char *topics;   /* comma-separated; NULL: all of the demo */
     const char *group;
     unsigned threads;
+    const char *ready_file;            /* made when every worker has its partitions; NULL: none */
     const volatile sig_atomic_t *stop; /* ends demo_run when not 0 */
 };
 

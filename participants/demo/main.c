@@ -16,7 +16,8 @@ static const char USAGE[] =
     "  --schema NAME         or SHOP_SCHEMA [shop]\n"
     "  --topics a,b          only these [all of the demo]\n"
     "  --group NAME          consumer group [shop]\n"
-    "  --threads N           commands done side by side [4]\n";
+    "  --threads N           commands done side by side [4]\n"
+    "  --ready-file PATH     made when commands are being taken\n";
 
 static volatile sig_atomic_t stop;
 
@@ -35,13 +36,14 @@ static const char *setting(const char *name, const char *otherwise)
 static bool read_options(int argc, char **argv, struct demo_options *options)
 {
     static const struct option NAMES[] = {
-        {"brokers",  required_argument, NULL, 'b'},
-        {"database", required_argument, NULL, 'd'},
-        {"schema",   required_argument, NULL, 's'},
-        {"topics",   required_argument, NULL, 't'},
-        {"group",    required_argument, NULL, 'g'},
-        {"threads",  required_argument, NULL, 'n'},
-        {NULL,       0,                 NULL, 0  },
+        {"brokers",    required_argument, NULL, 'b'},
+        {"database",   required_argument, NULL, 'd'},
+        {"schema",     required_argument, NULL, 's'},
+        {"topics",     required_argument, NULL, 't'},
+        {"group",      required_argument, NULL, 'g'},
+        {"threads",    required_argument, NULL, 'n'},
+        {"ready-file", required_argument, NULL, 'r'},
+        {NULL,         0,                 NULL, 0  },
     };
     for (int option; (option = getopt_long(argc, argv, "", NAMES, NULL)) != -1;) {
         switch (option) {
@@ -51,6 +53,7 @@ static bool read_options(int argc, char **argv, struct demo_options *options)
         case 't': options->topics = optarg; break;
         case 'g': options->group = optarg; break;
         case 'n': options->threads = (unsigned)strtoul(optarg, NULL, 10); break;
+        case 'r': options->ready_file = optarg; break;
         default: return false;
         }
     }
