@@ -93,8 +93,9 @@ void tag_split(struct bytes value, struct bytes *ret_head, struct bytes *ret_res
     *ret_rest = (struct bytes){0};
     if (value.size <= TAG_HEAD_MAX) return;
     size_t cut = TAG_HEAD_MAX;
-    while (cut > 0 && ((uint8_t)value.data[cut] & 0xC0) == 0x80) /* inside a UTF-8 character */
+    while (cut > 0 && ((uint8_t)value.data[cut] & 0xC0) == 0x80) { /* inside a UTF-8 character */
         cut--;
+    }
     ret_head->size = cut;
     *ret_rest = (struct bytes){value.data + cut, value.size - cut};
 }
@@ -139,8 +140,9 @@ static const void **sorted(struct store *store, const void *rows, size_t count, 
                            compare *in_order)
 {
     const void **const pointers = arena_array(&store->scratch, count + 1, sizeof(*pointers));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         pointers[i] = (const char *)rows + i * stride;
+    }
     if (count > 1) qsort(pointers, count, sizeof(*pointers), in_order);
     return pointers;
 }
@@ -160,8 +162,9 @@ static void add_odd_ids(struct store *store, struct params *params, const void *
         {COLUMN_BOOL, 0}
     };
     bool *const odd = arena_array(&store->scratch, count, sizeof(*odd));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         odd[i] = is_odd_id(sagas[i]);
+    }
     params_array(params, (struct columns){ODD_COLUMNS, 1, sizeof(*odd)}, odd, count);
 }
 
@@ -183,8 +186,9 @@ static void add_tags(struct store *store, struct round *round, const void *const
                      size_t count)
 {
     size_t total = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         total += ((const struct saga_write *)sagas[i])->tag_count;
+    }
     if (total == 0) return;
 
     struct tag_row *const rows = arena_array(&store->scratch, total, sizeof(*rows));
@@ -212,10 +216,11 @@ static void add_sagas(struct store *store, struct round *round, const struct sto
     size_t known_count = 0;
     for (size_t i = 0; i < batch->saga_count; i++) {
         const struct saga_write *const saga = sagas[i];
-        if (saga->fresh)
+        if (saga->fresh) {
             fresh[fresh_count++] = saga;
-        else
+        } else {
             known[known_count++] = saga;
+        }
     }
     if (fresh_count > 0) add_fresh(store, round, fresh, fresh_count);
     add_tags(store, round, fresh, fresh_count);

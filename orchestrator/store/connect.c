@@ -71,8 +71,9 @@ static bool fail_to_connect(const PGconn *connection, struct err *err)
     (void)snprintf(reason, sizeof(reason), "%s", PQerrorMessage(connection));
     reason[strcspn(reason, "\n")] = '\0';
     const char *const password = PQpass(connection);
-    if (password != NULL && password[0] != '\0' && strstr(reason, password) != NULL)
+    if (password != NULL && password[0] != '\0' && strstr(reason, password) != NULL) {
         return err_set(err, ERR_UNAVAILABLE, "cannot connect to PostgreSQL");
+    }
     return err_set(err, ERR_UNAVAILABLE, "cannot connect to PostgreSQL: %s", reason);
 }
 
@@ -130,16 +131,18 @@ static bool check_schema(struct session *session, struct err *err)
     const uint32_t found = (uint32_t)((uint8_t)text[0] << 24 | (uint8_t)text[1] << 16 |
                                       (uint8_t)text[2] << 8 | (uint8_t)text[3]);
     const uint32_t known = store_schema_newest();
-    if (found > known)
+    if (found > known) {
         return err_set(err, ERR_INVALID,
                        "the database has schema version %u, this sagad knows up to %u: "
                        "use a newer sagad",
                        found, known);
-    if (found < known)
+    }
+    if (found < known) {
         return err_set(err, ERR_INVALID,
                        "the database has schema version %u, this sagad needs %u: "
                        "run sagad migrate",
                        found, known);
+    }
     return true;
 }
 
@@ -149,8 +152,9 @@ static bool prepare_all(struct session *session, struct err *err)
     while (SQL_ALL[next] != NULL) {
         CLEANUP(round) struct round round;
         round_begin(&round, session);
-        while (SQL_ALL[next] != NULL && round.count < ROUND_MAX)
+        while (SQL_ALL[next] != NULL && round.count < ROUND_MAX) {
             round_add(&round, SQL_ALL[next++], NULL);
+        }
         if (!round_prepare(&round, err)) return false;
     }
     return true;
@@ -159,8 +163,9 @@ static bool prepare_all(struct session *session, struct err *err)
 static bool enter_pipeline(struct session *session, struct err *err)
 {
     if (PQsetnonblocking(session->connection, 1) == 0 &&
-        PQenterPipelineMode(session->connection) == 1)
+        PQenterPipelineMode(session->connection) == 1) {
         return true;
+    }
     return err_set(err, ERR_UNAVAILABLE, "the connection to PostgreSQL broke");
 }
 
@@ -172,8 +177,9 @@ bool session_connect(struct session *session, struct err *err)
     session->opened++;
     PQsetNoticeReceiver(session->connection, receive_notice, session);
     if (enter_pipeline(session, err) && settle(session, err) && check_schema(session, err) &&
-        prepare_all(session, err))
+        prepare_all(session, err)) {
         return true;
+    }
     session_drop(session);
     return false;
 }

@@ -74,14 +74,16 @@ bool store_definition_put(struct store *store, struct bytes name,
     if (!run_through_races(store, &round, err)) return false;
 
     const PGresult *const put = round.result[0];
-    if (PQntuples(put) == 0)
+    if (PQntuples(put) == 0) {
         return err_set(err, ERR_INVALID, "version %u is stated, the next one is %d", stated_version,
                        (int)result_bigint(round.result[1], 0, 0));
+    }
     struct definition_row row;
     take_row(put, arena, &row);
-    if (stated_version != 0 && stated_version != row.version)
+    if (stated_version != 0 && stated_version != row.version) {
         return err_set(err, ERR_INVALID, "version %u is stated, but this content is version %u",
                        stated_version, row.version);
+    }
     *ret_row = row;
     *ret_new = result_bool(put, 0, (int)ARRAY_LEN(DEFINITION_COLUMNS));
     return true;

@@ -47,10 +47,11 @@ static const struct column TAG_COLUMNS[] = {
 
 static void add_array(struct params *params, struct columns columns, const void *rows, size_t count)
 {
-    if (count > 0)
+    if (count > 0) {
         params_array(params, columns, rows, count);
-    else
+    } else {
         params_bytes(params, (struct bytes){0});
+    }
 }
 
 static bool same_group(const struct tag_write *a, const struct tag_write *b)
@@ -64,8 +65,9 @@ static int32_t count_groups(const struct saga_filter *filter)
     int32_t groups = 0;
     for (size_t i = 0; i < filter->tag_count; i++) {
         size_t first = 0;
-        while (!same_group(&filter->tags[first], &filter->tags[i]))
+        while (!same_group(&filter->tags[first], &filter->tags[i])) {
             first++;
+        }
         groups += first == i;
     }
     return groups;
@@ -89,8 +91,9 @@ static struct uuid id_bound(int64_t unix_ms, uint8_t rest)
 {
     struct uuid bound;
     memset(bound.byte, rest, sizeof(bound.byte));
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 6; i++) {
         bound.byte[i] = (uint8_t)(unix_ms >> (8 * (5 - i)));
+    }
     return bound;
 }
 
@@ -135,8 +138,9 @@ static struct params *params_of_filter(struct store *store, const struct sql *sq
 
 static bool has_state(const struct saga_filter *filter, enum saga_state state)
 {
-    for (size_t i = 0; i < filter->state_count; i++)
+    for (size_t i = 0; i < filter->state_count; i++) {
         if (filter->states[i] == state) return true;
+    }
     return false;
 }
 
@@ -161,8 +165,9 @@ bool store_list(struct store *store, const struct saga_filter *filter, struct ar
     if (!store_run(store, &round, err)) return false;
     struct saga_row *const rows =
         result_rows(round.result[0], COLUMNS(LIST_COLUMNS, saga_row), arena, ret_count);
-    for (size_t i = 0; i < *ret_count; i++)
+    for (size_t i = 0; i < *ret_count; i++) {
         rows[i].found = true;
+    }
     *ret_rows = rows;
     return true;
 }

@@ -96,8 +96,9 @@ bool store_load(struct store *store, const struct uuid *ids, size_t count, struc
     round_add(&round, &SQL_PAYLOAD_LOAD, params);
     if (!store_run(store, &round, err)) return false;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         ret_rows[i] = (struct saga_row){.id = ids[i]};
+    }
     take_sagas(round.result[0], arena, ret_rows);
     take_payloads(round.result[1], arena, ret_rows);
     return true;
@@ -113,8 +114,9 @@ bool store_load_keys(struct store *store, const struct bytes *keys, size_t count
     round_add(&round, &SQL_REQUEST_KEY_LOAD, params);
     if (!store_run(store, &round, err)) return false;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         ret_rows[i] = (struct request_key_row){0};
+    }
     for (int i = 0; i < PQntuples(round.result[0]); i++) {
         struct placed_key placed = {0};
         result_row(round.result[0], i, COLUMNS(KEY_COLUMNS, placed_key), arena, &placed);

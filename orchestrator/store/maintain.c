@@ -66,8 +66,9 @@ bool store_secret(struct store *store, const char *name, const uint8_t *fresh, s
     if (!store_run(store, &round, err)) return false;
 
     const PGresult *const found = round.result[1];
-    if (PQntuples(found) != 1 || (size_t)PQgetlength(found, 0, 0) != size)
+    if (PQntuples(found) != 1 || (size_t)PQgetlength(found, 0, 0) != size) {
         return err_set(err, ERR_INTERNAL, "the secret %s in the database has another size", name);
+    }
     memcpy(ret_secret, PQgetvalue(found, 0, 0), size);
     return true;
 }

@@ -32,8 +32,9 @@ static uint32_t number_of(const struct sql *migration)
 uint32_t store_schema_newest(void)
 {
     uint32_t newest = 0;
-    for (size_t i = 0; MIGRATION_ALL[i] != NULL; i++)
+    for (size_t i = 0; MIGRATION_ALL[i] != NULL; i++) {
         newest = number_of(MIGRATION_ALL[i]);
+    }
     return newest;
 }
 
@@ -44,8 +45,9 @@ static bool check(PGconn *connection, PGresult *result, const char *what, struct
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) return true;
     const char *const sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *const message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (sqlstate == NULL || PQstatus(connection) != CONNECTION_OK)
+    if (sqlstate == NULL || PQstatus(connection) != CONNECTION_OK) {
         return err_set(err, ERR_UNAVAILABLE, "%s: the connection to PostgreSQL broke", what);
+    }
     return err_set(err, sqlstate_meaning(sqlstate)->kind, "%s: %s (%s)", what,
                    message != NULL ? message : "refused", sqlstate);
 }
@@ -103,17 +105,19 @@ static bool apply(PGconn *connection, const struct sql *migration, struct err *e
 
 static bool apply_missing(PGconn *connection, uint32_t from, struct err *err)
 {
-    if (from > store_schema_newest())
+    if (from > store_schema_newest()) {
         return err_set(err, ERR_INVALID,
                        "the database has schema version %u, this sagad knows up to %u: "
                        "use a newer sagad",
                        from, store_schema_newest());
+    }
     for (size_t i = 0; MIGRATION_ALL[i] != NULL; i++) {
         const struct sql *const migration = MIGRATION_ALL[i];
         const bool applied = number_of(migration) <= from;
         if (applied ? !check_applied(connection, migration, err)
-                    : !apply(connection, migration, err))
+                    : !apply(connection, migration, err)) {
             return false;
+        }
     }
     return true;
 }

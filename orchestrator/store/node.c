@@ -17,7 +17,7 @@ enum {
     RELEASE_PATIENCE_MS = 1000,
     RELEASE_PAUSE_MS = 20,
     DUE_LEASE_MS = 5000, /* a due saga is not handed out again for so long */
-    DUE_ROUNDS_MAX = 20,
+    DUE_LOOKS_MAX = 20,
 };
 
 static void remember_name(struct store *store, const char *name)
@@ -81,9 +81,10 @@ static bool take_lock(struct store *store, struct err *err)
         bool held = false;
         if (!try_hold(store, &held, err)) return false;
         if (held) return true;
-        if (clock_monotonic_ms() > deadline_ms)
+        if (clock_monotonic_ms() > deadline_ms) {
             return err_set(err, ERR_UNAVAILABLE, "the lock of node %d is held by somebody else",
                            store->own_node);
+        }
         if (!release_old(store, err)) return false;
         (void)poll(NULL, 0, RELEASE_PAUSE_MS);
     }
@@ -175,9 +176,15 @@ bool store_node_adopt(struct store *store, int32_t dead, const struct uuid *afte
     return true;
 }
 
-/* One look at the wake-up index: how many came up; those that are due are added to ret_ids. */
-static bool look_for_due(struct store *store, int64_t now_ms, size_t limit, struct uuid *ret_ids,
-                         size_t *ret_due, size_t *ret_seen, struct err *err)
+struct due {
+    struct uuid *ids;
+    size_t count;
+    size_t seen; /* rows that the last look brought up, due or not */
+};
+
+/* One look at the wake-up index, for at most `limit` more. */
+static bool look_for_due(struct store *store, int64_t now_ms, size_t limit, struct due *due,
+                         struct err *err)
 {
     CLEANUP(round) struct round round;
     store_round_begin(store, &round);
@@ -189,22 +196,23 @@ static bool look_for_due(struct store *store, int64_t now_ms, size_t limit, stru
     if (!store_run(store, &round, err)) return false;
 
     const PGresult *const result = round.result[0];
-    *ret_seen = (size_t)PQntuples(result);
-    for (int i = 0; i < PQntuples(result); i++)
-        if (result_bool(result, i, 1))
-            memcpy(&ret_ids[(*ret_due)++], PQgetvalue(result, i, 0), sizeof(struct uuid));
+    due->seen = (size_t)PQntuples(result);
+    for (int i = 0; i < PQntuples(result); i++) {
+        if (!result_bool(result, i, 1)) continue;
+        memcpy(&due->ids[due->count], PQgetvalue(result, i, 0), sizeof(struct uuid));
+        due->count++;
+    }
     return true;
 }
 
 bool store_due(struct store *store, int64_t now_ms, size_t limit, struct arena *arena,
                struct uuid **ret_ids, size_t *ret_count, struct err *err)
 {
-    struct uuid *const ids = arena_array(arena, limit + 1, sizeof(*ids));
-    size_t due = 0;
-    size_t seen = limit;
-    for (int rounds = 0; due < limit && seen > 0 && rounds < DUE_ROUNDS_MAX; rounds++)
-        if (!look_for_due(store, now_ms, limit - due, ids, &due, &seen, err)) return false;
-    *ret_ids = ids;
-    *ret_count = due;
+    struct due due = {.ids = arena_array(arena, limit + 1, sizeof(struct uuid)), .seen = limit};
+    for (int looks = 0; due.count < limit && due.seen > 0 && looks < DUE_LOOKS_MAX; looks++) {
+        if (!look_for_due(store, now_ms, limit - due.count, &due, err)) return false;
+    }
+    *ret_ids = due.ids;
+    *ret_count = due.count;
     return true;
 }

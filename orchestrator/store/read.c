@@ -72,8 +72,9 @@ bool store_dead_letter(struct store *store, int64_t id, struct arena *arena,
     store_round_begin(store, &round);
     round_add(&round, &SQL_DEAD_LETTER_LOAD, params_of_letter(store, id));
     if (!store_run(store, &round, err)) return false;
-    if (PQntuples(round.result[0]) == 0)
+    if (PQntuples(round.result[0]) == 0) {
         return err_set(err, ERR_NOT_FOUND, "there is no such dead letter");
+    }
     *ret_row = (struct dead_letter_row){0};
     result_row(round.result[0], 0, COLUMNS(DEAD_LETTER_COLUMNS, dead_letter_row), arena, ret_row);
     return true;
@@ -89,8 +90,9 @@ bool store_dead_letter_settle(struct store *store, int64_t id, const char *how, 
     round_add(&round, &SQL_DEAD_LETTER_LOAD, params_of_letter(store, id));
     if (!store_run_once(store, &round, err)) return false;
     if (PQntuples(round.result[0]) == 1) return true;
-    if (PQntuples(round.result[1]) == 1)
+    if (PQntuples(round.result[1]) == 1) {
         return err_set(err, ERR_CONFLICT, "this dead letter was settled before");
+    }
     return err_set(err, ERR_NOT_FOUND, "there is no such dead letter");
 }
 

@@ -72,8 +72,9 @@ static bool send_one(PGconn *connection, const struct sql *sql, const struct par
 static bool send_all(struct round *round, enum manner manner)
 {
     PGconn *const connection = round->session->connection;
-    for (size_t i = 0; i < round->count; i++)
+    for (size_t i = 0; i < round->count; i++) {
         if (!send_one(connection, round->sql[i], round->params[i], manner)) return false;
+    }
     return PQpipelineSync(connection) == 1;
 }
 
@@ -90,8 +91,10 @@ static bool wait_for_result(PGconn *connection, int64_t deadline_ms)
         struct pollfd socket = {.fd = PQsocket(connection),
                                 .events = (short)(POLLIN | (unsent > 0 ? POLLOUT : 0))};
         if (poll(&socket, 1, (int)left_ms) < 0 && errno != EINTR) return false;
-        if ((socket.revents & (POLLIN | POLLERR | POLLHUP)) != 0 && PQconsumeInput(connection) == 0)
+        if ((socket.revents & (POLLIN | POLLERR | POLLHUP)) != 0 &&
+            PQconsumeInput(connection) == 0) {
             return false;
+        }
     }
 }
 
@@ -111,32 +114,37 @@ static bool next_result(struct session *session, PGresult **ret_result)
     return true;
 }
 
-/* Results up to the synchronisation point. The first failure is kept, what follows it is not. */
+/* Of statement `at`: the first failure is kept, what follows it is not. */
+static void keep(struct round *round, size_t at, PGresult *result, PGresult **failure)
+{
+    if (*failure == NULL && !is_success(result)) {
+        *failure = result;
+        round->failed = at;
+    } else if (*failure == NULL && at < round->count && round->result[at] == NULL) {
+        round->result[at] = result;
+    } else {
+        PQclear(result);
+    }
+}
+
+/* Results up to the synchronisation point; false when it never came. */
 static bool collect(struct round *round, PGresult **ret_failure)
 {
-    size_t at = 0;
-    for (;;) {
+    for (size_t at = 0; at <= round->count;) {
         PGresult *result = NULL;
         if (!next_result(round->session, &result)) return false;
-        if (result == NULL) {
-            if (!session_is_up(round->session) || at > round->count) return false;
-            at++;
-            continue;
-        }
-        const ExecStatusType status = PQresultStatus(result);
-        if (status == PGRES_PIPELINE_SYNC) {
+        if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
             PQclear(result);
             return true;
         }
-        if (*ret_failure == NULL && !is_success(result)) {
-            *ret_failure = result;
-            round->failed = at;
-        } else if (*ret_failure == NULL && at < round->count && round->result[at] == NULL) {
-            round->result[at] = result;
-        } else {
-            PQclear(result);
-        }
+        if (result != NULL)
+            keep(round, at, result, ret_failure);
+        else if (session_is_up(round->session))
+            at++;
+        else
+            return false;
     }
+    return false;
 }
 
 static bool fail_lost(struct round *round, struct err *err)
@@ -190,10 +198,11 @@ static bool run(struct round *round, enum manner manner, struct err *err)
     const bool whole = send_all(round, manner) && collect(round, &failure);
     if (whole && failure == NULL) return true;
 
-    if (failure != NULL)
+    if (failure != NULL) {
         (void)fail_with(round, failure, err);
-    else
+    } else {
         (void)fail_lost(round, err);
+    }
     PQclear(failure);
     if (!session_is_up(session) || !whole) {
         round->lost = true;

@@ -28,7 +28,8 @@ static const struct sqlstate_meaning MEANINGS[] = {
 const struct sqlstate_meaning *sqlstate_meaning(const char *sqlstate)
 {
     const struct sqlstate_meaning *meaning = MEANINGS;
-    while (strncmp(sqlstate, meaning->prefix, strlen(meaning->prefix)) != 0)
+    while (strncmp(sqlstate, meaning->prefix, strlen(meaning->prefix)) != 0) {
         meaning++;
+    }
     return meaning;
 }

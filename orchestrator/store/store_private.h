@@ -48,8 +48,9 @@ enum { ID_SLACK_MS = 3600 * 1000 };
 static inline int64_t uuid_unix_ms(const struct uuid *id)
 {
     int64_t unix_ms = 0;
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 6; i++) {
         unix_ms = unix_ms << 8 | id->byte[i];
+    }
     return unix_ms;
 }
 

@@ -26,9 +26,10 @@ bool writer_enrol(struct store *store, struct err *err)
     round_begin(&round, &store->session);
     round_add(&round, &SQL_WRITER_ENROL, params);
     if (!store_run(store, &round, err)) return false;
-    if (PQntuples(round.result[0]) == 0)
+    if (PQntuples(round.result[0]) == 0) {
         return err_set(err, ERR_UNAVAILABLE,
                        "node %d was taken for dead: register or hold it again", store->node);
+    }
     store->writer = result_bigint(round.result[0], 0, 0);
     store->writer_node = store->node;
     store->batch = 0;
@@ -60,8 +61,9 @@ bool writer_resolve(struct store *store, bool *ret_committed, struct err *err)
     store->session.warned = false;
     if (!store_run(store, &round, err)) return false;
     /* The fence waited for the standby too: without it nothing is certain yet. */
-    if (store->session.warned || strcmp(PQcmdStatus(round.result[3]), "COMMIT") != 0)
+    if (store->session.warned || strcmp(PQcmdStatus(round.result[3]), "COMMIT") != 0) {
         return err_set(err, ERR_UNAVAILABLE, "PostgreSQL did not confirm what became of a batch");
+    }
     const PGresult *const read = round.result[1];
     *ret_committed = PQntuples(read) == 1 && result_bigint(read, 0, 0) >= store->batch;
     return true;

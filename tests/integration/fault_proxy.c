@@ -82,8 +82,9 @@ static void accept_one(struct fault_proxy *proxy)
     (void)pthread_mutex_unlock(&proxy->lock);
     const int server = refuse ? -1 : dial(proxy->server_port);
     size_t free_place = 0;
-    while (free_place < CONNECTIONS_MAX && proxy->links[free_place].client >= 0)
+    while (free_place < CONNECTIONS_MAX && proxy->links[free_place].client >= 0) {
         free_place++;
+    }
     if (server < 0 || free_place == CONNECTIONS_MAX) {
         (void)close(client);
         if (server >= 0) (void)close(server);
@@ -162,8 +163,9 @@ static void pass(struct fault_proxy *proxy, struct link *link, bool from_client)
     const bool passes = from_client ? strike_request(proxy, link, data, (size_t)got)
                                     : strike_answer(proxy, link, data, (size_t)got);
     (void)pthread_mutex_unlock(&proxy->lock);
-    if (passes && !send_all(from_client ? link->server : link->client, data, (size_t)got))
+    if (passes && !send_all(from_client ? link->server : link->client, data, (size_t)got)) {
         close_link(link);
+    }
 }
 
 static void *serve(void *argument)
@@ -194,8 +196,9 @@ struct fault_proxy *fault_proxy_start(const char *server_url)
 {
     struct fault_proxy *const proxy = calloc(1, sizeof(*proxy));
     assert(proxy != NULL);
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         proxy->links[i] = (struct link){-1, -1, false};
+    }
     proxy->held_server = -1;
     (void)pthread_mutex_init(&proxy->lock, NULL);
 
@@ -271,8 +274,9 @@ void fault_proxy_stop(struct fault_proxy *proxy)
 {
     (void)close(proxy->stop[1]);
     (void)pthread_join(proxy->thread, NULL);
-    for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         close_link(&proxy->links[i]);
+    }
     (void)close(proxy->stop[0]);
     (void)close(proxy->listener);
     (void)pthread_mutex_destroy(&proxy->lock);

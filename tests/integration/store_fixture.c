@@ -141,17 +141,6 @@ struct uuid given_id(void)
     return uuid_v7(1700000000000, random);
 }
 
-int64_t given_definition(struct store *store, const char *name)
-{
-    uint8_t hash[DEFINITION_HASH_SIZE] = {0};
-    memcpy(hash, name, strlen(name) < sizeof(hash) ? strlen(name) : sizeof(hash));
-    struct definition_row row;
-    bool is_new = false;
-    OK(store_definition_put(store, bytes_of(name), hash, bytes_of(name), 0, &fixture_arena, &row,
-                            &is_new, &err));
-    return row.id;
-}
-
 struct saga_write fresh_saga(struct uuid id, int64_t definition_id)
 {
     const int64_t now_ms = clock_wall_ms();

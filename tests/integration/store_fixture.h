@@ -30,7 +30,6 @@ const char *given_namespace(void);
 
 /* Ids are v7 and grow. */
 struct uuid given_id(void);
-int64_t given_definition(struct store *store, const char *name);
 /* Fresh, running, revision 1, due in 30 s. */
 struct saga_write fresh_saga(struct uuid id, int64_t definition_id);
 /* The next revision of a saga as it was written. */

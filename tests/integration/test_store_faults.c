@@ -62,8 +62,9 @@ static void assert_history_is_whole(struct store *store, struct uuid id, uint32_
     size_t count = 0;
     OK(store_history(store, &id, 0, 1000, &fixture_arena, &rows, &count, &err));
     assert_int_equal(count, revision);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         assert_int_equal(rows[i].seq, i + 1);
+    }
     assert_int_equal(loaded(store, id).revision, revision);
 }
 
@@ -79,8 +80,9 @@ static bool eventually(const char *question, const char *answer)
 
 static bool contains(struct bytes haystack, struct bytes needle)
 {
-    for (size_t i = 0; i + needle.size <= haystack.size; i++)
+    for (size_t i = 0; i + needle.size <= haystack.size; i++) {
         if (memcmp(haystack.data + i, needle.data, needle.size) == 0) return true;
+    }
     return false;
 }
 
@@ -246,8 +248,9 @@ static void a_crash_of_the_server_loses_and_doubles_nothing(void **state)
         if (advance(store, &saga, &unknown, &err)) continue;
         assert_int_equal(err.kind, ERR_UNAVAILABLE);
         failures++;
-        while (unknown && !store_resolve(store, &committed, &err))
+        while (unknown && !store_resolve(store, &committed, &err)) {
             (void)poll(NULL, 0, 10);
+        }
         if (unknown && committed) saga = next_of(&saga);
     }
 
@@ -266,10 +269,11 @@ struct cancelling {
 static void *cancel_waits(void *argument)
 {
     struct cancelling *const cancelling = argument;
-    while (!cancelling->stop)
+    while (!cancelling->stop) {
         cancelling->count += (int)ask_number(
             "select count(pg_cancel_backend(pid)) from pg_stat_activity "
             "where wait_event = 'SyncRep'");
+    }
     return NULL;
 }
 
@@ -328,8 +332,9 @@ static void hold(struct holder *holder, const char *sql)
 {
     if (holder->connection == NULL) holder->connection = PQconnectdb(server());
     PGresult *const result = PQexec(holder->connection, sql);
-    if (PQresultStatus(result) == PGRES_FATAL_ERROR)
+    if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
         fail_msg("%s: %s", sql, PQerrorMessage(holder->connection));
+    }
     PQclear(result);
 }
 

@@ -75,8 +75,9 @@ static int make_world(void **state)
         sagas[i].attention = i % 6 == 0 ? ATTENTION_STUCK : i % 10 == 0 ? ATTENTION_HELD : 0;
         sagas[i].created_at_ms = EPOCH + (int64_t)i;
         if (i >= SAGAS - ODD) sagas[i].id.byte[0] = 0xF0; /* tells another time */
-        if (i >= SAGAS - ODD / 2)
+        if (i >= SAGAS - ODD / 2) {
             sagas[i].id.byte[0] = 0xF1, sagas[i].id.byte[6] = 0x4F; /* a UUIDv4 */
+        }
         add_tags(&sagas[i], i);
     }
     commit_fresh(store, sagas, SAGAS);
@@ -95,10 +96,12 @@ static int unmake_world(void **state)
 
 static bool tag_is(const struct saga_write *saga, const struct tag_write *wanted)
 {
-    for (size_t i = 0; i < saga->tag_count; i++)
+    for (size_t i = 0; i < saga->tag_count; i++) {
         if (saga->tags[i].kind == wanted->kind && bytes_equal(saga->tags[i].name, wanted->name) &&
-            bytes_equal(saga->tags[i].value, wanted->value))
+            bytes_equal(saga->tags[i].value, wanted->value)) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -106,10 +109,11 @@ static bool tags_match(const struct saga_write *saga, const struct saga_filter *
 {
     for (size_t i = 0; i < filter->tag_count; i++) {
         bool met = false;
-        for (size_t j = 0; j < filter->tag_count; j++)
+        for (size_t j = 0; j < filter->tag_count; j++) {
             met = met || (filter->tags[i].kind == filter->tags[j].kind &&
                           bytes_equal(filter->tags[i].name, filter->tags[j].name) &&
                           tag_is(saga, &filter->tags[j]));
+        }
         if (!met) return false;
     }
     return true;
@@ -127,19 +131,22 @@ static bool definition_matches(const struct saga_write *saga, const struct saga_
         {"alpha", 0}
     };
     size_t place = 0;
-    while (definition_ids[place] != saga->definition_id)
+    while (definition_ids[place] != saga->definition_id) {
         place++;
+    }
     bool named = filter->definition_count == 0;
-    for (size_t i = 0; i < filter->definition_count; i++)
+    for (size_t i = 0; i < filter->definition_count; i++) {
         named = named || bytes_equal_text(filter->definitions[i], DEFINITIONS[place].name);
+    }
     return named && (filter->version == 0 || filter->version == DEFINITIONS[place].version);
 }
 
 static bool matches(const struct saga_write *saga, const struct saga_filter *filter)
 {
     bool state = filter->state_count == 0;
-    for (size_t i = 0; i < filter->state_count; i++)
+    for (size_t i = 0; i < filter->state_count; i++) {
         state = state || filter->states[i] == saga->state;
+    }
     return state && definition_matches(saga, filter) && tags_match(saga, filter) &&
            (filter->attention == 0 || (saga->attention & filter->attention) != 0) &&
            (filter->created_after_ms == 0 || saga->created_at_ms > filter->created_after_ms) &&
@@ -157,8 +164,9 @@ static size_t check(struct saga_filter filter)
         OK(store_list(store, &filter, &fixture_arena, &rows, &count, &err));
         assert_true(count <= filter.limit);
         for (size_t j = 0; j < count; j++) {
-            while (i > 0 && !matches(&sagas[i - 1], &filter))
+            while (i > 0 && !matches(&sagas[i - 1], &filter)) {
                 i--;
+            }
             if (i == 0) fail_msg("a row too many after %zu", total + j);
             i--;
             assert_true(uuid_equal(&rows[j].id, &sagas[i].id));
@@ -168,8 +176,9 @@ static size_t check(struct saga_filter filter)
         filter.has_before = true;
         filter.before = rows[count - 1].id;
     }
-    while (i > 0 && !matches(&sagas[i - 1], &filter))
+    while (i > 0 && !matches(&sagas[i - 1], &filter)) {
         i--;
+    }
     if (i != 0) fail_msg("rows are missing after %zu", total);
     return total;
 }
@@ -238,8 +247,9 @@ static void a_filter_that_nothing_meets_gives_nothing(void **state)
         {.limit = 7,               .tags = &other,                            .tag_count = 1},
         {.limit = 7, .created_before_ms = EPOCH},
     };
-    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++)
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
         assert_int_equal(check(filters[i]), 0);
+    }
 }
 
 static void a_listed_saga_has_its_fields_but_no_input(void **state)
@@ -273,18 +283,20 @@ static void open_sagas_are_counted_by_definition_state_and_attention(void **stat
     int64_t total = 0;
     for (size_t i = 0; i < count; i++) {
         int64_t expected = 0;
-        for (size_t j = 0; j < SAGAS; j++)
+        for (size_t j = 0; j < SAGAS; j++) {
             expected += bytes_equal_text(rows[i].definition, j % 4 == 2 ? "beta" : "alpha") &&
                         rows[i].state == sagas[j].state && rows[i].attention == sagas[j].attention;
+        }
         assert_int_equal(rows[i].count, expected);
         assert_true(rows[i].state != SAGA_SUCCEEDED && rows[i].state != SAGA_COMPENSATED &&
                     rows[i].state != SAGA_TERMINATED);
         total += rows[i].count;
     }
     int64_t open = 0;
-    for (size_t j = 0; j < SAGAS; j++)
+    for (size_t j = 0; j < SAGAS; j++) {
         open += !(sagas[j].state == SAGA_SUCCEEDED || sagas[j].state == SAGA_COMPENSATED ||
                   sagas[j].state == SAGA_TERMINATED);
+    }
     assert_int_equal(total, open);
 }
 
@@ -438,9 +450,11 @@ static void the_list_shows_the_newest_of_each_name(void **state)
     struct definition_row row;
     bool is_new = false;
     static const char *const NAMES[] = {"b", "B", "a-1", "a.1", "c"};
-    for (size_t i = 0; i < 5; i++)
-        for (uint8_t version = 1; version <= 3; version++)
+    for (size_t i = 0; i < 5; i++) {
+        for (uint8_t version = 1; version <= 3; version++) {
             OK(put(at, NAMES[i], version, 0, &row, &is_new, &err));
+        }
+    }
     static const char *const SORTED[] = {"B", "a-1", "a.1", "b", "c"};
 
     struct bytes after = {0};

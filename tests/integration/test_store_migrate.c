@@ -181,9 +181,10 @@ static void no_superuser_is_needed(void **state)
 static void the_states_in_the_database_are_those_of_the_core(void **state)
 {
     (void)state;
-    for (int i = 0; i < SAGA_STATE_COUNT; i++)
+    for (int i = 0; i < SAGA_STATE_COUNT; i++) {
         assert_string_equal(ask("select name from sagad.saga_state where state = %d", i),
                             saga_state_name((enum saga_state)i));
+    }
     assert_int_equal(ask_number("select count(*) from sagad.saga_state"), SAGA_STATE_COUNT);
 }
 
@@ -192,8 +193,9 @@ static void payloads_are_compressed_with_lz4_where_the_server_has_it(void **stat
     (void)state;
     if (strcmp(ask("select 'lz4' = any(enumvals) from pg_settings "
                    "where name = 'default_toast_compression'"),
-               "t") != 0)
+               "t") != 0) {
         skip();
+    }
     assert_int_equal(
         ask_number("select count(*) from pg_attribute where attcompression = 'l' "
                    "and attrelid in ('sagad.saga'::regclass, 'sagad.saga_start'::regclass, "

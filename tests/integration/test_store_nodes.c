@@ -327,8 +327,9 @@ static void many_that_were_put_off_hide_nothing(void **state)
     enum { COUNT = 100 };
     static struct saga_write sagas[COUNT];
     struct store *const store = given_store();
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < COUNT; i++) {
         sagas[i] = due_saga(NOW - 1000);
+    }
     commit_fresh(store, sagas, COUNT);
     for (size_t i = 0; i < COUNT; i++) {
         sagas[i] = next_of(&sagas[i]);

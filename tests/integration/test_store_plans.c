@@ -32,10 +32,12 @@ static const struct {
 
 static bool is_allowed(size_t rule, const char *condition)
 {
-    for (size_t i = 0; i < 3 && RULES[rule].words[i][0] != NULL; i++)
+    for (size_t i = 0; i < 3 && RULES[rule].words[i][0] != NULL; i++) {
         if (strstr(condition, RULES[rule].words[i][0]) != NULL &&
-            strstr(condition, RULES[rule].words[i][1]) != NULL)
+            strstr(condition, RULES[rule].words[i][1]) != NULL) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -58,22 +60,24 @@ static void explain(PGconn *connection, const struct sql *sql, const char *when)
     PGresult *const described = PQdescribePrepared(connection, sql->name);
     char text[512];
     int length = snprintf(text, sizeof(text), "explain (costs off) execute %s", sql->name);
-    for (int i = 0; i < PQnparams(described); i++)
+    for (int i = 0; i < PQnparams(described); i++) {
         length +=
             snprintf(text + length, sizeof(text) - (size_t)length, "%snull", i == 0 ? "(" : ",");
+    }
     if (PQnparams(described) > 0) (void)snprintf(text + length, sizeof(text) - (size_t)length, ")");
     PQclear(described);
 
     PGresult *const plan = PQexec(connection, text);
-    if (PQresultStatus(plan) != PGRES_TUPLES_OK)
+    if (PQresultStatus(plan) != PGRES_TUPLES_OK) {
         assert_non_null(strstr(PQerrorMessage(connection), "Utility statements have no plan"));
-    else
+    } else {
         for (int i = 0; i < PQntuples(plan); i++) {
             char name[128];
             (void)snprintf(name, sizeof(name), "%s, %s", sql->name, when);
             check_line(name, PQgetvalue(plan, i, 0),
                        i + 1 < PQntuples(plan) ? PQgetvalue(plan, i + 1, 0) : "");
         }
+    }
     PQclear(plan);
 }
 
@@ -85,8 +89,9 @@ static void check_all_plans(const char *url, const char *when)
     for (size_t i = 0; SQL_ALL[i] != NULL; i++) {
         PGresult *const prepared =
             PQprepare(connection, SQL_ALL[i]->name, SQL_ALL[i]->text, 0, NULL);
-        if (PQresultStatus(prepared) != PGRES_COMMAND_OK)
+        if (PQresultStatus(prepared) != PGRES_COMMAND_OK) {
             fail_msg("%s: %s", SQL_ALL[i]->name, PQerrorMessage(connection));
+        }
         PQclear(prepared);
         explain(connection, SQL_ALL[i], when);
     }
@@ -183,16 +188,19 @@ static void updates_that_put_the_due_time_off_are_hot(void **state)
 {
     (void)state;
     struct store *store = given_store();
-    for (size_t i = 0; i < SAGAS; i++)
+    for (size_t i = 0; i < SAGAS; i++) {
         sagas[i] = fresh_saga(given_id(), 1);
+    }
     commit_fresh(store, sagas, SAGAS);
-    for (int i = 1; i <= 5; i++)
+    for (int i = 1; i <= 5; i++) {
         advance_all(store, 30000 + i * 1000);
+    }
     store_close(store);
 
     const int64_t deadline = 200;
-    for (int64_t i = 0; updates() < (int64_t)5 * SAGAS && i < deadline; i++)
+    for (int64_t i = 0; updates() < (int64_t)5 * SAGAS && i < deadline; i++) {
         (void)ask("select pg_sleep(0.01)");
+    }
     assert_int_equal(updates(), 5 * SAGAS);
     assert_int_equal(hot_updates(), 5 * SAGAS);
 }

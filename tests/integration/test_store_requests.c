@@ -19,9 +19,8 @@
 
 #include <cmocka.h>
 
-enum { MINUTE = 60000 };
-
-static const int64_t WEEK = INT64_C(7) * 24 * 60 * MINUTE;
+static const int64_t MINUTE = 60000;
+static const int64_t WEEK = INT64_C(7 * 24 * 60) * 60000;
 
 /* ---- given ---- */
 
@@ -166,7 +165,7 @@ static void commit_and_load_agree_on_what_is_remembered(void **state)
     struct store *const store = given_store();
     static const int64_t OFFSETS[] = {-12, -9, -4, -1, 1, 4, 6, 9, 12};
     enum { COUNT = sizeof(OFFSETS) / sizeof(OFFSETS[0]) };
-    for (size_t i = 0; i < COUNT; i++)
+    for (size_t i = 0; i < COUNT; i++) {
         for (size_t j = 0; j < COUNT; j++) {
             char name[32];
             (void)snprintf(name, sizeof(name), "agree-%zu-%zu", i, j);
@@ -183,6 +182,7 @@ static void commit_and_load_agree_on_what_is_remembered(void **state)
             if (taken) assert_int_equal(err.kind, ERR_CONFLICT);
             assert_int_equal(remembered, taken);
         }
+    }
     store_close(store);
 }
 
@@ -227,8 +227,9 @@ static void two_that_see_different_weeks_cannot_both_take_a_key(void **state)
     assert_int_equal(pthread_create(&racer.thread, NULL, race, &racer), 0);
     const int64_t deadline_ms = clock_monotonic_ms() + 10000;
     while (ask_number("select count(*) from pg_stat_activity where application_name = 'sagad/test' "
-                      "and wait_event_type = 'Lock'") == 0)
+                      "and wait_event_type = 'Lock'") == 0) {
         assert_true(clock_monotonic_ms() < deadline_ms);
+    }
     PQclear(PQexec(other, "commit"));
     PQfinish(other);
     assert_int_equal(pthread_join(racer.thread, NULL), 0);
@@ -259,10 +260,11 @@ static void partitions_are_made_ahead_and_dropped_behind(void **state)
     assert_string_equal(ask("select to_regclass('sagad.request_key_w%lld') is null",
                             (long long)(now_ms / WEEK - 2)),
                         "t");
-    for (int64_t week = -1; week <= 2; week++)
+    for (int64_t week = -1; week <= 2; week++) {
         assert_string_equal(ask("select to_regclass('sagad.request_key_w%lld') is not null",
                                 (long long)(now_ms / WEEK + week)),
                             "t");
+    }
 
     OK(store_maintain(store, now_ms + 2 * WEEK, &err));
     assert_string_equal(ask("select to_regclass('sagad.processed_message_w%lld') is not null",
@@ -313,8 +315,9 @@ static void a_range_is_extended_from_the_same_beginning(void **state)
     (void)state;
     struct store *const store = given_store();
     const struct processed_write ranges[] = {range("r", 5, 10), range("r", 5, 20)};
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 2; i++) {
         COMMIT_OK(store, .processed = &ranges[i], .processed_count = 1);
+    }
 
     const struct processed_row row = only_range(store, "r");
     assert_int_equal(row.first_offset, 5);
