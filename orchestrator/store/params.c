@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { HASH_SIZE = 32, ARRAY_HEADER_SIZE = 20, NULL_LENGTH = -1 };
@@ -25,8 +26,9 @@ static const uint32_t ELEMENT_OID[COLUMN_TYPE_COUNT] = {
 
 static char *write_big_endian(char *at, uint64_t value, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         at[i] = (char)(value >> (8 * (size - 1 - i)));
+    }
     return at + size;
 }
 
@@ -71,11 +73,12 @@ void params_bigint(struct params *params, int64_t value)
 
 void params_uuid(struct params *params, const struct uuid *value)
 {
-    if (value == NULL)
+    if (value == NULL) {
         add(params, NULL, 0);
-    else
+    } else {
         add(params, arena_copy(params->arena, value->byte, sizeof(value->byte)),
             sizeof(value->byte));
+    }
 }
 
 void params_bytes(struct params *params, struct bytes value)
@@ -148,8 +151,7 @@ static struct element element_of(const struct column *column, const void *row)
     }
     case COLUMN_TYPE_COUNT: break;
     }
-    assert(!"a column type");
-    return (struct element){.null = true};
+    abort(); /* not a type of column */
 }
 
 static char *write_element(char *at, const struct element *element)
@@ -189,14 +191,16 @@ static void add_column(struct params *params, const struct column *column, const
 void params_columns(struct params *params, struct columns columns, const void *const *rows,
                     size_t count)
 {
-    for (size_t i = 0; i < columns.count; i++)
+    for (size_t i = 0; i < columns.count; i++) {
         add_column(params, &columns.column[i], rows, count);
+    }
 }
 
 void params_array(struct params *params, struct columns columns, const void *rows, size_t count)
 {
     const void **const pointers = arena_array(params->arena, count + 1, sizeof(*pointers));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         pointers[i] = (const char *)rows + i * columns.stride;
+    }
     params_columns(params, columns, pointers, count);
 }

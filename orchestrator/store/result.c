@@ -3,13 +3,15 @@
 #include "sagas/base/uuid.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 static uint64_t read_big_endian(const char *at, size_t size)
 {
     uint64_t value = 0;
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         value = value << 8 | (uint8_t)at[i];
+    }
     return value;
 }
 
@@ -22,7 +24,7 @@ static int64_t read_number(const PGresult *result, int row, int field)
     case 2: return (int16_t)read_big_endian(at, 2);
     case 4: return (int32_t)read_big_endian(at, 4);
     case 8: return (int64_t)read_big_endian(at, 8);
-    default: assert(!"an integer"); return 0;
+    default: abort(); /* not a number */
     }
 }
 
@@ -57,7 +59,7 @@ static void read_member(const PGresult *result, int row, int field, const struct
     case COLUMN_TEXT:
     case COLUMN_BYTEA: *(struct bytes *)member = read_bytes(result, row, field, arena); break;
     case COLUMN_STRING:
-    case COLUMN_TYPE_COUNT: assert(!"a column that can be read"); break;
+    case COLUMN_TYPE_COUNT: abort(); /* not a type that can be read */
     }
 }
 
@@ -76,8 +78,9 @@ void *result_rows(const PGresult *result, struct columns columns, struct arena *
 {
     const size_t count = (size_t)PQntuples(result);
     char *const records = arena_array(arena, count + 1, columns.stride);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         result_row(result, (int)i, columns, arena, records + i * columns.stride);
+    }
     *ret_count = count;
     return records;
 }

@@ -137,12 +137,13 @@ static bool collect(struct round *round, PGresult **ret_failure)
             PQclear(result);
             return true;
         }
-        if (result != NULL)
+        if (result != NULL) {
             keep(round, at, result, ret_failure);
-        else if (session_is_up(round->session))
+        } else if (session_is_up(round->session)) {
             at++;
-        else
+        } else {
             return false;
+        }
     }
     return false;
 }

@@ -60,8 +60,9 @@ const char *ask_at(const char *url, const char *sql)
     char *const value = values[next++ % 8];
     PGconn *const connection = dial(url);
     PGresult *const result = PQexec(connection, sql);
-    if (PQresultStatus(result) == PGRES_FATAL_ERROR)
+    if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
         fail_msg("%s: %s", sql, PQerrorMessage(connection));
+    }
     (void)snprintf(value, sizeof(values[0]), "%s",
                    PQntuples(result) > 0 ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
@@ -69,7 +70,7 @@ const char *ask_at(const char *url, const char *sql)
     return value;
 }
 
-static const char *ask_list(const char *sql, va_list values)
+__attribute__((format(printf, 1, 0))) static const char *ask_list(const char *sql, va_list values)
 {
     char text[2048];
     const int length = vsnprintf(text, sizeof(text), sql, values);
@@ -136,8 +137,9 @@ struct uuid given_id(void)
     static uint64_t count;
     uint8_t random[10] = {0};
     count++;
-    for (size_t i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++) {
         random[2 + i] = (uint8_t)(count >> (8 * (7 - i)));
+    }
     return uuid_v7(1700000000000, random);
 }
 
