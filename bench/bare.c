@@ -7,8 +7,9 @@
  *     saga-bare loop URL BROKERS SAGAS OPEN   both: start, commit, command, reply, commit, ...
  *
  * The tables are sagad's own (run `sagad migrate` first). A participant that answers topic
- * bench.commands must be running: saga-participant-echo. Replies come to bench.replies. Prints
- * one line of JSON. One loop, one connection, batches that form by themselves.
+ * bench.commands must be running: saga-participant-echo. Replies come to bench.replies.
+ * FETCH_WAIT_MS in the environment sets fetch.wait.max.ms. Prints one line of JSON. One loop, one
+ * connection, batches that form by themselves.
  */
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
@@ -219,6 +220,7 @@ static rd_kafka_t *client(const char *brokers, bool consumer)
 {
     char error[512];
     char group[64];
+    const char *wait = getenv("FETCH_WAIT_MS");
     (void)snprintf(group, sizeof group, "bench-bare-%d", getpid());
     const char *const producing[][2] = {
         {"linger.ms",                    "0"      },

@@ -70,10 +70,10 @@ def rss_mb(pid):
 class Echo(Process):
     """A participant in C that answers everything with success, but refuses the step `refused`."""
 
-    def __init__(self, brokers):
+    def __init__(self, brokers, settings):
         super().__init__("echo")
         self.launch([program("saga-participant-echo"), "--brokers", brokers, "--topics", "bench.commands",
-                     "--group", "bench", "--fail-step", "refused"])
+                     "--group", "bench", "--fail-step", "refused", *(["--set", settings] if settings else [])])
 
 
 # ---- definitions ----------------------------------------------------------------------
@@ -139,8 +139,11 @@ def measure(name, broker, postgres, size):
     """All figures with one broker."""
     say(f"\n## {name}")
     result = {}
-    echo = Echo(broker.brokers)
-    daemon = Daemon(postgres.url, broker.brokers)
+    # A waiting fetch of the embedded broker is not woken by a new record: it has to be short.
+    settings = "fetch.wait.max.ms=1" if isinstance(broker, EmbeddedBroker) else ""
+    os.environ["FETCH_WAIT_MS"] = "1" if settings else "5"
+    echo = Echo(broker.brokers, settings)
+    daemon = Daemon(postgres.url, broker.brokers, ["--kafka-settings", settings] if settings else [])
     try:
         transport = run("saga-bare", "transport", broker.brokers, size["trips"], 2000)
         result["transport_limit_round_trips_per_s"] = transport["round_trips_per_s"]
