@@ -57,7 +57,7 @@ static void tell(struct consumer *consumer, const rd_kafka_topic_partition_list_
                  partitions->elems[i].partition);
 }
 
-/* Thread: consumer. Stored offsets of partitions that go are committed by rd_kafka_assign. */
+/* Thread: consumer. rd_kafka_assign commits the stored offsets of partitions that go. */
 static void on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t code,
                          rd_kafka_topic_partition_list_t *partitions, void *opaque)
 {
@@ -126,14 +126,23 @@ static void set_handle(struct consumer *consumer, rd_kafka_t *kafka)
     pthread_mutex_unlock(&consumer->lock);
 }
 
-/* Leaving must not hang when the broker is away: it is given CLOSE_MS. */
+/*
+ * Leaving must not hang when the broker is away: it is given CLOSE_MS. Events, because records that
+ * were fetched and not taken are still in the queue, and rd_kafka_queue_poll_callback aborts on
+ * them.
+ */
 static void close_handle(rd_kafka_t *kafka)
 {
     rd_kafka_queue_t *queue = rd_kafka_queue_new(kafka);
     rd_kafka_error_t *error = rd_kafka_consumer_close_queue(kafka, queue);
     const int64_t end_ms = clock_monotonic_ms() + CLOSE_MS;
-    while (error == NULL && !rd_kafka_consumer_closed(kafka) && clock_monotonic_ms() < end_ms)
-        rd_kafka_queue_poll_callback(queue, POLL_MS);
+    while (error == NULL && !rd_kafka_consumer_closed(kafka) && clock_monotonic_ms() < end_ms) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(queue, POLL_MS);
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+            on_rebalance(kafka, rd_kafka_event_error(event),
+                         rd_kafka_event_topic_partition_list(event), rd_kafka_opaque(kafka));
+        rd_kafka_event_destroy(event);
+    }
     if (error != NULL) rd_kafka_error_destroy(error);
     rd_kafka_queue_destroy(queue);
     rd_kafka_destroy_flags(kafka, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);

@@ -480,6 +480,34 @@ static void an_offset_stored_after_the_last_callback_still_counts(void **state)
     bus_close(second, 1000);
 }
 
+static void closing_amid_unread_replies_loses_none(void **state)
+{
+    (void)state;
+    need_a_broker();
+    enum { COUNT = 400 };
+    place_topic(&place, "saga.replies");
+    struct bus *first = desk_bus(&desk, &place, NULL);
+    for (int i = 0; i < COUNT; i++)
+        send_reply(first, "k", "1");
+    desk.slowness_us = 2000;
+    bus_start(first);
+    assert_true(desk_await(&desk, has_notes, 1));
+
+    bus_stop_consuming(first);
+    const size_t taken = desk.note_count;
+    assert_true(taken < COUNT);
+    bus_store_offset(first, desk.notes[0].record.topic, desk.notes[0].partition,
+                     desk.notes[taken - 1].offset);
+    bus_close(first, 1000);
+
+    assert_int_equal(desk.note_count, taken);
+    struct bus *second = desk_bus(&other_desk, &place, NULL);
+    bus_start(second);
+    assert_true(desk_await(&other_desk, has_notes, COUNT - taken));
+    assert_int_equal(other_desk.notes[0].offset, desk.notes[taken - 1].offset + 1);
+    bus_close(second, 1000);
+}
+
 static void nodes_share_the_partitions_and_take_over_from_one_that_leaves(void **state)
 {
     (void)state;
@@ -625,6 +653,7 @@ static void a_topic_that_cannot_be_made_says_why(void **state)
             TEST(a_forged_reply_is_told_from_a_real_one, arrive),                                  \
             TEST(only_what_was_stored_counts_as_read, arrive),                                     \
             TEST(an_offset_stored_after_the_last_callback_still_counts, arrive),                   \
+            TEST(closing_amid_unread_replies_loses_none, arrive),                                  \
             TEST(nodes_share_the_partitions_and_take_over_from_one_that_leaves, arrive),           \
             TEST(a_missing_topic_is_waited_for, arrive),                                           \
             TEST(the_lag_is_what_the_group_has_not_read, arrive),                                  \

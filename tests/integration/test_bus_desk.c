@@ -108,6 +108,7 @@ static void copy_record(struct arena *arena, struct bus_record *copy,
 static void on_reply(void *context, const struct bus_record *record)
 {
     struct desk *desk = context;
+    if (desk->slowness_us > 0) usleep(desk->slowness_us);
     pthread_mutex_lock(&desk->lock);
     if (desk->note_count < DESK_RECORDS_MAX) {
         struct note *note = &desk->notes[desk->note_count++];

@@ -10,6 +10,7 @@
 #include "orchestrator/bus/embedded.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 enum { DESK_RECORDS_MAX = 4096, PARTITIONS = 4, PATIENCE_MS = 20 * 1000 };
 
@@ -54,6 +55,7 @@ struct desk {
     size_t went_up, went_down;
     bool ours[PARTITIONS];
     size_t assigned, revoked; /* calls */
+    useconds_t slowness_us;   /* how long the desk takes for a reply: pushes back */
 };
 
 void desk_open(struct desk *desk);
