@@ -48,6 +48,13 @@ static enum verdict take_success(struct turn *turn, const struct run_ref *ref)
     return VERDICT_APPLIED;
 }
 
+/* The attempt is over and the next one has its time: known if that is why. */
+static enum verdict know_retry(struct turn *turn, const struct run_ref *ref)
+{
+    const struct bytes code = turn->event->code.size > 0 ? turn->event->code : BYTES("failed");
+    return bytes_equal_text(code, ref->run->error.code) ? VERDICT_DUPLICATE : VERDICT_LATE;
+}
+
 /* Past the pivot there is no way back: a refusal is one more reason to try again. */
 static bool goes_on_trying(const struct turn *turn, const struct run_ref *ref)
 {
@@ -57,12 +64,14 @@ static bool goes_on_trying(const struct turn *turn, const struct run_ref *ref)
 
 static enum verdict take_failure(struct turn *turn, const struct run_ref *ref)
 {
+    const bool goes_on = goes_on_trying(turn, ref);
+    if (goes_on && !run_is_out(ref->run)) return know_retry(turn, ref);
     const struct trouble trouble = trouble_of(turn, BYTES("the participant refused"));
-    ref->run->bad_reply = false;
-    if (!goes_on_trying(turn, ref)) {
+    if (!goes_on) {
         run_refuse(turn, ref, &trouble);
         return VERDICT_APPLIED;
     }
+    ref->run->bad_reply = false;
     ref->run->unanswered = false;
     run_retry(turn, ref, &trouble);
     return VERDICT_APPLIED;
@@ -110,13 +119,6 @@ static enum verdict know_it(struct turn *turn, const struct run_ref *ref)
     (void)turn;
     (void)ref;
     return VERDICT_DUPLICATE;
-}
-
-/* The attempt is over and the next one has its time: known if that is why. */
-static enum verdict know_retry(struct turn *turn, const struct run_ref *ref)
-{
-    const struct bytes code = turn->event->code.size > 0 ? turn->event->code : BYTES("failed");
-    return bytes_equal_text(code, ref->run->error.code) ? VERDICT_DUPLICATE : VERDICT_LATE;
 }
 
 /* ---- which reply in which state ---- */

@@ -81,13 +81,17 @@ static void fire_attempts(struct turn *turn, size_t position)
     }
 }
 
-void fire_due(struct turn *turn)
+static void fire_saga(struct turn *turn)
 {
-    struct saga *const saga = turn->saga;
+    const struct saga *const saga = turn->saga;
     const int64_t now_ms = turn->context->now_ms;
     if (waits_for_start(saga) && saga->start_at_ms <= now_ms) start_now(turn);
     if (waits_for_deadline(saga) && saga->deadline_at_ms <= now_ms) fire_deadline(turn);
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
+}
+
+static void fire_runs(struct turn *turn)
+{
+    for (size_t i = 0; i < turn->saga->definition->step_count; i++) {
         fire_ends(turn, i);
         fire_attempts(turn, i);
     }
@@ -158,8 +162,9 @@ void resume(struct turn *turn)
     const bool by_timeout = saga->paused_by_timeout;
     end_pause(turn, turn->event->reason);
     if (by_timeout) restart_deadline(turn);
-    fire_due(turn);
+    fire_saga(turn);
     if (!saga->paused && saga_direction(saga) == SAGA_RUNNING) reopen_held(turn);
+    fire_runs(turn);
 }
 
 /* ---- events ---- */
@@ -185,7 +190,8 @@ enum verdict take_start(struct turn *turn)
 
 enum verdict take_timer(struct turn *turn)
 {
-    fire_due(turn);
+    fire_saga(turn);
+    fire_runs(turn);
     return VERDICT_NOTHING;
 }
 

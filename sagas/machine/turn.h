@@ -174,7 +174,6 @@ void finish(struct turn *turn, enum saga_event event, const struct detail *detai
 
 /* ---- timers.c ---- */
 
-void fire_due(struct turn *turn);
 /* Not paused any more; how the deadline goes on is the caller's to say. */
 void end_pause(struct turn *turn, struct bytes reason);
 void restart_deadline(struct turn *turn);

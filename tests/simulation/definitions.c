@@ -1,0 +1,253 @@
+/* Definitions and inputs at random: every feature, small policies. */
+#include "tests/simulation/world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TRIES = 40, ID_SIZE = 2 };
+
+static const char *const IDS[STEPS_MAX] = {"a", "b", "c", "d", "e", "f", "g"};
+
+/* What is settled before the text is written. */
+struct plan {
+    struct version *version;
+    size_t count;
+    bool graph; /* explicit edges */
+    int pivot;  /* -1: none */
+    bool timeout;
+    bool needs[STEPS_MAX][STEPS_MAX];
+    bool foreach[STEPS_MAX];
+    unsigned tries;
+};
+
+static void plan_edges(struct world *world, struct plan *plan)
+{
+    memset(plan->version->above, 0, sizeof(plan->version->above));
+    for (size_t i = 0; i < plan->count; i++) {
+        for (size_t k = 0; k < i; k++)
+            plan->needs[i][k] = plan->graph ? chance(world, 40) : k + 1 == i;
+        for (size_t k = 0; k < i; k++) {
+            if (!plan->needs[i][k]) continue;
+            plan->version->above[i][k] = true;
+            for (size_t j = 0; j < k; j++)
+                plan->version->above[i][j] |= plan->version->above[k][j];
+        }
+    }
+}
+
+/* A step before `i` whose output is an object; -1: none. */
+static int some_source(struct world *world, const struct plan *plan, size_t i)
+{
+    if (i == 0) return -1;
+    const size_t start = below(world, i);
+    for (size_t n = 0; n < i; n++) {
+        const size_t k = (start + n) % i;
+        if (plan->version->above[i][k] && !plan->foreach[k]) return (int)k;
+    }
+    return -1;
+}
+
+/* Past the pivot a refusal is tried again by policy: without a limit that would never end. */
+static void add_policy(struct world *world, struct buffer *text, bool endless)
+{
+    static const char *const JITTERS[] = {"full", "equal", "none"};
+    const uint64_t attempts = endless ? below(world, 5) : 1 + below(world, 4);
+    buffer_add_format(text, "{\"max_attempts\":%u,\"initial\":\"%ums\",\"multiplier\":%u.5,",
+                      (unsigned)attempts, 1 + (unsigned)below(world, 80),
+                      1 + (unsigned)below(world, 2));
+    buffer_add_format(text, "\"max\":\"%ums\",\"jitter\":\"%s\"", 100 + (unsigned)below(world, 300),
+                      JITTERS[below(world, 3)]);
+    if (chance(world, 25))
+        buffer_add_format(text, ",\"max_elapsed\":\"%ums\"", 300 + (unsigned)below(world, 4000));
+    if (chance(world, 30)) buffer_add_text(text, ",\"never_on\":[\"hopeless\"]");
+    buffer_add_char(text, '}');
+}
+
+static void add_input(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
+{
+    const int source = some_source(world, plan, i);
+    if (chance(world, 15)) return;
+    buffer_add_text(text, ",\"input\":");
+    if (chance(world, 2))
+        buffer_add_text(text, "\"${1 / input.zero}\"");
+    else if (plan->foreach[i] && chance(world, 70))
+        buffer_add_text(text, chance(world, 50) ? "\"${item}\""
+                                                : "{\"i\":\"${index}\",\"it\":\"${item}\"}");
+    else if (source >= 0 && chance(world, 60))
+        buffer_add_format(text, "\"${steps.%s.output}\"", IDS[source]);
+    else
+        buffer_add_text(text, "\"${input}\"");
+}
+
+static void add_send(struct world *world, const struct plan *plan, size_t i, struct buffer *text,
+                     enum op op)
+{
+    buffer_add_format(text, "{\"topic\":\"t\",\"timeout\":\"%ums\"",
+                      150 + (unsigned)below(world, 1500));
+    if (op == OP_ACTION) {
+        add_input(world, plan, i, text);
+        if (chance(world, 15))
+            buffer_add_format(text, ",\"heartbeat\":\"%ums\"", 100 + (unsigned)below(world, 500));
+    } else {
+        buffer_add_text(text, chance(world, 97) ? ",\"input\":\"${output}\""
+                                                : ",\"input\":\"${1 / input.zero}\"");
+        if (chance(world, 30)) buffer_add_text(text, ",\"on_exhausted\":\"continue\"");
+    }
+    if (chance(world, 6))
+        buffer_add_text(text, chance(world, 80) ? ",\"key\":\"${input.n}\""
+                                                : ",\"key\":\"${input.items}\"");
+    if (chance(world, 6)) buffer_add_text(text, ",\"headers\":{\"x-n\":\"${input.n}\"}");
+    buffer_add_text(text, ",\"retry\":");
+    add_policy(world, text, op == OP_COMPENSATE || plan->pivot < 0);
+    buffer_add_char(text, '}');
+}
+
+static void add_condition(struct world *world, const struct plan *plan, size_t i,
+                          struct buffer *text)
+{
+    const int source = some_source(world, plan, i);
+    if (!chance(world, 15)) return;
+    buffer_add_text(text, ",\"when\":");
+    if (chance(world, 4))
+        buffer_add_text(text, "\"${input.n}\"");
+    else if (source >= 0 && chance(world, 60))
+        buffer_add_format(text, "\"${steps.%s.output.v > 30}\"", IDS[source]);
+    else
+        buffer_add_text(text, "\"${input.n > 2}\"");
+}
+
+static void add_undo(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
+{
+    const bool behind = plan->pivot >= 0 && plan->version->above[i][plan->pivot];
+    const bool last = i + 1 == plan->count && !plan->graph;
+    if ((int)i == plan->pivot || behind || (last && chance(world, 40))) return;
+    if (plan->tries < TRIES / 2 && chance(world, 3)) return;
+    buffer_add_text(text, ",\"compensation\":");
+    if (chance(world, 15))
+        buffer_add_text(text, "null");
+    else
+        add_send(world, plan, i, text, OP_COMPENSATE);
+}
+
+static void add_step(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
+{
+    buffer_add_format(text, "{\"id\":\"%s\"", IDS[i]);
+    if (plan->graph) {
+        const char *separator = "";
+        buffer_add_text(text, ",\"depends_on\":[");
+        for (size_t k = 0; k < i; k++) {
+            if (!plan->needs[i][k]) continue;
+            buffer_add_format(text, "%s\"%s\"", separator, IDS[k]);
+            separator = ",";
+        }
+        buffer_add_char(text, ']');
+    }
+    if ((int)i == plan->pivot) buffer_add_text(text, ",\"pivot\":true");
+    if (plan->foreach[i]) {
+        buffer_add_format(text, ",\"foreach\":{\"in\":\"%s\",\"concurrency\":%u,\"max_items\":%u}",
+                          chance(world, 97) ? "${input.items}" : "${input.n}",
+                          1 + (unsigned)below(world, 3), chance(world, 90) ? 4U : 2U);
+    }
+    add_condition(world, plan, i, text);
+    if (chance(world, 12) && (int)i != plan->pivot)
+        buffer_add_text(text, ",\"on_failure\":\"ignore\"");
+    else if (chance(world, 8))
+        buffer_add_text(text, ",\"on_failure\":\"pause\"");
+    buffer_add_text(text, ",\"action\":");
+    add_send(world, plan, i, text, OP_ACTION);
+    add_undo(world, plan, i, text);
+    buffer_add_char(text, '}');
+}
+
+static struct bytes write_definition(struct world *world, struct plan *plan)
+{
+    struct buffer text = buffer_in(&world->arena);
+    buffer_add_text(&text, "{\"name\":\"simulated\"");
+    if (plan->timeout) {
+        buffer_add_format(&text, ",\"timeout\":\"%us\"", 5 + (unsigned)below(world, 20));
+        if (chance(world, 30)) buffer_add_text(&text, ",\"on_timeout\":\"pause\"");
+    }
+    if (chance(world, 30)) {
+        buffer_add_format(&text, ",\"output\":%s",
+                          chance(world, 90) ? "{\"last\":\"${steps.a.output}\"}"
+                                            : "\"${1 / input.zero}\"");
+    }
+    buffer_add_text(&text, ",\"steps\":[");
+    for (size_t i = 0; i < plan->count; i++) {
+        if (i > 0) buffer_add_char(&text, ',');
+        add_step(world, plan, i, &text);
+    }
+    buffer_add_text(&text, "]}");
+    return buffer_bytes(&text);
+}
+
+static void no_hash(const void *data, size_t size, uint8_t ret_hash[DEFINITION_HASH_SIZE])
+{
+    (void)data;
+    (void)size;
+    memset(ret_hash, 0, DEFINITION_HASH_SIZE);
+}
+
+/* What the policies say, kept apart from what the core reads. */
+static void keep_limits(const struct world *world, struct version *version)
+{
+    for (size_t i = 0; i < version->definition->step_count; i++) {
+        const struct step *const step = &version->definition->steps[i];
+        version->max_attempts[i][OP_ACTION] = step->action.retry.max_attempts;
+        version->max_attempts[i][OP_COMPENSATE] = step->compensation.retry.max_attempts;
+        if (world->mutant != MUTANT_ONE_MORE || step->action.retry.max_attempts == 0) continue;
+        struct step changed = *step;
+        changed.action.retry.max_attempts++;
+        memcpy((void *)(uintptr_t)step, &changed, sizeof(changed));
+    }
+}
+
+void make_version(struct world *world, struct version *version)
+{
+    const struct definition_rules rules = {0};
+    for (unsigned tries = 0; tries < TRIES && version->definition == NULL; tries++) {
+        struct plan plan = {
+            .version = version,
+            .count = 1 + below(world, STEPS_MAX),
+            .graph = chance(world, 50),
+            .pivot = -1,
+            .timeout = tries < TRIES / 4 && chance(world, 35),
+            .tries = tries,
+        };
+        if (chance(world, 35)) plan.pivot = (int)below(world, plan.count);
+        for (size_t i = 0; i < plan.count; i++)
+            plan.foreach[i] = chance(world, 15);
+        plan_edges(world, &plan);
+        const struct bytes text = write_definition(world, &plan);
+        struct definition_report report;
+        version->definition = definition_parse(text, &rules, no_hash, &world->arena, &report);
+        if (version->definition != NULL)
+            trace(world, "definition %s", text.data);
+        else
+            trace(world, "refused: %s %s", report.errors[0].pointer.data,
+                  report.errors[0].detail.data);
+    }
+    if (version->definition == NULL) {
+        (void)fprintf(stderr, "no definition was accepted\n");
+        abort();
+    }
+    keep_limits(world, version);
+}
+
+struct bytes make_input(struct world *world)
+{
+    static const char *const ITEMS[] = {"1.50", "\"x\"", "{\"k\" : 7}", "[]"};
+    struct buffer text = buffer_in(&world->arena);
+    buffer_add_format(&text, "{\"n\":%u,\"zero\":%u", (unsigned)below(world, 6),
+                      chance(world, 80) ? 1U : 0U);
+    if (chance(world, 90)) {
+        const uint64_t count = below(world, ITEMS_MAX + 1);
+        buffer_add_text(&text, ",\"items\":[");
+        for (uint64_t i = 0; i < count; i++)
+            buffer_add_format(&text, "%s%s", i > 0 ? "," : "", ITEMS[below(world, 4)]);
+        buffer_add_char(&text, ']');
+    }
+    buffer_add_char(&text, '}');
+    return buffer_bytes(&text);
+}

@@ -1,0 +1,348 @@
+/*
+ * The state of a saga computed again from its history alone, and which cells of the tables
+ * were seen on the way.
+ */
+#include "sagas/machine/tables.h"
+#include "tests/simulation/world.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct folded_run {
+    enum step_state state;
+    enum op op;
+    uint32_t attempt;
+};
+
+struct folded {
+    const struct definition *definition;
+    enum saga_state state;
+    bool paused;
+    struct folded_run run[STEPS_MAX][ITEMS_MAX + 1];
+};
+
+static bool saga_cells[SAGA_STATE_COUNT][SAGA_EVENT_COUNT];
+static bool run_cells[STEP_STATE_COUNT][RUN_EVENT_COUNT];
+
+/* ---- reading an entry ---- */
+
+struct entry {
+    struct bytes type;
+    const struct json_view *step;
+    int32_t index;
+    enum op op;
+    bool has_attempt;
+    uint32_t attempt;
+    const struct json_view *detail;
+};
+
+static const struct json_view *detail_member(const struct entry *entry, const char *name)
+{
+    return entry->detail == NULL ? NULL : json_view_member(entry->detail, name);
+}
+
+static bool detail_is(const struct entry *entry, const char *name, const char *text)
+{
+    const struct json_view *const member = detail_member(entry, name);
+    return member != NULL && bytes_equal_text(member->string, text);
+}
+
+static struct entry read_entry(const struct json_view *view)
+{
+    struct entry entry = {.index = INDEX_NONE};
+    int64_t number = 0;
+    for (const struct json_view *at = view->child; at != NULL; at = at->next) {
+        if (bytes_equal_text(at->key, "type")) entry.type = at->string;
+        if (bytes_equal_text(at->key, "step")) entry.step = at;
+        if (bytes_equal_text(at->key, "detail")) entry.detail = at;
+        if (bytes_equal_text(at->key, "op") && bytes_equal_text(at->string, "compensate"))
+            entry.op = OP_COMPENSATE;
+        if (bytes_equal_text(at->key, "index") && json_view_int64(at, &number))
+            entry.index = (int32_t)number;
+        if (bytes_equal_text(at->key, "attempt") && json_view_int64(at, &number)) {
+            entry.has_attempt = true;
+            entry.attempt = (uint32_t)number;
+        }
+    }
+    return entry;
+}
+
+/* ---- entries of the saga ---- */
+
+static const struct {
+    const char *type;
+    enum saga_state state;
+} SAGA_ENDS[] = {
+    {"saga.succeeded",   SAGA_SUCCEEDED  },
+    {"saga.compensated", SAGA_COMPENSATED},
+    {"saga.terminated",  SAGA_TERMINATED },
+};
+
+static void see_saga_cell(struct world *world, enum saga_state state, const struct entry *entry)
+{
+    bool seen = false;
+    for (enum saga_event event = SAGA_GO; event < SAGA_EVENT_COUNT; event++) {
+        const struct saga_transition cell = saga_transition(state, event);
+        if (cell.entry == NULL || !bytes_equal_text(entry->type, cell.entry)) continue;
+        /* Three ways to be resumed: the reason tells them apart. */
+        const bool unblocked = detail_is(entry, "reason", "no step needs an operator any more");
+        const bool won = detail_is(entry, "reason", "the pivot succeeded: there is no way back");
+        const bool hold =
+            detail_member(entry, "reason") != NULL && !detail_is(entry, "reason", "why not");
+        if (event == SAGA_UNBLOCKED_AHEAD || event == SAGA_UNBLOCKED_BACK) {
+            if (!unblocked || !detail_is(entry, "state", saga_state_name(cell.after))) continue;
+        } else if (event == SAGA_PIVOT_WON) {
+            if (!won) continue;
+        } else if (event == SAGA_RESUME && (unblocked || won)) {
+            continue;
+        } else if ((event == SAGA_HOLD && !hold) || (event == SAGA_PAUSE && hold)) {
+            continue;
+        }
+        saga_cells[state][event] = seen = true;
+    }
+    if (!seen)
+        violate(world, "S4", "%s in state %s is in no table", entry->type.data,
+                saga_state_name(state));
+}
+
+static void end_all(struct folded *folded)
+{
+    folded->paused = false;
+    for (size_t i = 0; i < STEPS_MAX; i++) {
+        for (size_t k = 0; k <= ITEMS_MAX; k++) {
+            if (folded->run[i][k].state == STEP_WAITING || folded->run[i][k].state == STEP_READY)
+                folded->run[i][k].state = STEP_SKIPPED;
+        }
+    }
+}
+
+static void fold_saga_entry(struct world *world, struct folded *folded, const struct entry *entry)
+{
+    if (bytes_equal_text(entry->type, "saga.created")) return;
+    see_saga_cell(world, folded->state, entry);
+    for (size_t i = 0; i < sizeof(SAGA_ENDS) / sizeof(SAGA_ENDS[0]); i++) {
+        if (!bytes_equal_text(entry->type, SAGA_ENDS[i].type)) continue;
+        folded->state = SAGA_ENDS[i].state;
+        end_all(folded);
+    }
+    if (bytes_equal_text(entry->type, "saga.started")) folded->state = SAGA_RUNNING;
+    if (bytes_equal_text(entry->type, "saga.stuck")) folded->state = SAGA_STUCK;
+    if (bytes_equal_text(entry->type, "saga.paused")) folded->paused = true;
+    if (bytes_equal_text(entry->type, "saga.compensating") && folded->state != SAGA_STUCK)
+        folded->state = SAGA_COMPENSATING;
+    if (bytes_equal_text(entry->type, "saga.resumed")) {
+        (void)saga_state_parse(detail_member(entry, "state")->string, &folded->state);
+        folded->paused = detail_member(entry, "paused") != NULL;
+    }
+}
+
+/* ---- entries of a run ---- */
+
+struct run_rule {
+    const char *type;
+    enum op op;
+    enum step_state state;
+};
+
+static const struct run_rule RUN_RULES[] = {
+    {"step.dispatched",      OP_ACTION,     STEP_DISPATCHED          },
+    {"step.retry_scheduled", OP_ACTION,     STEP_RETRYING            },
+    {"step.progress",        OP_ACTION,     STEP_DISPATCHED          },
+    {"step.pending",         OP_ACTION,     STEP_DISPATCHED          },
+    {"step.succeeded",       OP_ACTION,     STEP_SUCCEEDED           },
+    {"step.failed",          OP_ACTION,     STEP_FAILED              },
+    {"step.unknown",         OP_ACTION,     STEP_UNKNOWN             },
+    {"step.skipped",         OP_ACTION,     STEP_SKIPPED             },
+    {"step.ready",           OP_ACTION,     STEP_READY               },
+    {"step.dispatched",      OP_COMPENSATE, STEP_COMPENSATING        },
+    {"step.retry_scheduled", OP_COMPENSATE, STEP_COMPENSATING        },
+    {"step.progress",        OP_COMPENSATE, STEP_COMPENSATING        },
+    {"step.pending",         OP_COMPENSATE, STEP_COMPENSATING        },
+    {"step.succeeded",       OP_COMPENSATE, STEP_COMPENSATED         },
+    {"step.failed",          OP_COMPENSATE, STEP_COMPENSATION_FAILED },
+    {"step.skipped",         OP_COMPENSATE, STEP_COMPENSATION_SKIPPED},
+};
+
+static bool is_unsent(enum step_state state)
+{
+    return state == STEP_WAITING || state == STEP_READY;
+}
+
+static bool see_run_cell(enum step_state state, const struct entry *entry, enum step_state after)
+{
+    bool seen = false;
+    for (enum run_event event = RUN_REACHED; event < RUN_EVENT_COUNT; event++) {
+        const struct run_transition cell = run_transition(state, event);
+        if (cell.entry == NULL || !bytes_equal_text(entry->type, cell.entry)) continue;
+        if (cell.after != after && !(is_unsent(cell.after) && is_unsent(after))) continue;
+        run_cells[state][event] = seen = true;
+    }
+    return seen;
+}
+
+/* Without an index, of a step with items: those that were never sent. */
+static void skip_unsent(struct folded *folded, int step)
+{
+    for (size_t k = 1; k <= ITEMS_MAX; k++) {
+        if (is_unsent(folded->run[step][k].state)) folded->run[step][k].state = STEP_SKIPPED;
+    }
+}
+
+static void fold_run_entry(struct world *world, struct folded *folded, const struct entry *entry)
+{
+    const int step = definition_find_step(folded->definition, entry->step->string);
+    struct folded_run *const run = &folded->run[step][entry->index + 1];
+    const bool again = detail_member(entry, "again") != NULL;
+    if (bytes_equal_text(entry->type, "operator.command") ||
+        bytes_equal_text(entry->type, "reply.ignored") || again)
+        return;
+    if (bytes_equal_text(entry->type, "step.skipped") && detail_member(entry, "items") != NULL) {
+        skip_unsent(folded, step);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(RUN_RULES) / sizeof(RUN_RULES[0]); i++) {
+        const struct run_rule *const rule = &RUN_RULES[i];
+        if (rule->op != entry->op || !bytes_equal_text(entry->type, rule->type)) continue;
+        bool legal = see_run_cell(run->state, entry, rule->state);
+        if (is_unsent(run->state)) {
+            legal |= see_run_cell(STEP_READY, entry, rule->state);
+            legal |= see_run_cell(STEP_WAITING, entry, rule->state);
+        }
+        if (!legal)
+            violate(world, "S4", "%s in state %s is in no table", entry->type.data,
+                    step_state_name(run->state));
+        run->state = rule->state;
+        if (run->op != entry->op) run->attempt = 0;
+        run->op = entry->op;
+        if (entry->has_attempt) run->attempt = entry->attempt;
+        return;
+    }
+    violate(world, "S3", "an entry of type %s", entry->type.data);
+}
+
+/* ---- counting ---- */
+
+static const struct {
+    const char *type;
+    int op;                     /* -1: any */
+    const char *member, *value; /* of the detail; NULL: any */
+    enum counter counter;
+} COUNTED[] = {
+    {"step.failed",           OP_ACTION,     "code",   "refused",                                   COUNT_REFUSALS         },
+    {"step.retry_scheduled",  -1,            NULL,     NULL,                                        COUNT_RETRIES          },
+    {"step.retry_scheduled",  -1,            "stated", NULL,                                        COUNT_STATED_DELAYS    },
+    {"step.retry_scheduled",  -1,            "code",   "timeout",                                   COUNT_TIMEOUTS         },
+    {"step.failed",           -1,            "code",   "hopeless",                                  COUNT_NEVER_ON         },
+    {"step.failed",           -1,            "code",   "expression_error",                          COUNT_EXPRESSION_ERRORS},
+    {"step.progress",         -1,            NULL,     NULL,                                        COUNT_PROGRESS         },
+    {"step.pending",          -1,            NULL,     NULL,                                        COUNT_PENDING          },
+    {"step.unknown",          -1,            NULL,     NULL,                                        COUNT_UNKNOWN          },
+    {"step.succeeded",        OP_COMPENSATE, NULL,     NULL,                                        COUNT_COMPENSATIONS    },
+    {"step.succeeded",        OP_COMPENSATE, "reason", "nothing to undo",                           COUNT_NOTHING_TO_UNDO  },
+    {"step.skipped",          OP_COMPENSATE, NULL,     NULL,                                        COUNT_WAIVED           },
+    {"step.skipped",          OP_ACTION,     NULL,     NULL,                                        COUNT_SKIPPED          },
+    {"saga.stuck",            -1,            NULL,     NULL,                                        COUNT_STUCK            },
+    {"saga.paused",           -1,            NULL,     NULL,                                        COUNT_PAUSED           },
+    {"saga.cancel_requested", -1,            NULL,     NULL,                                        COUNT_CANCELLED        },
+    {"saga.compensating",     -1,            "code",   "saga_timeout",                              COUNT_SAGA_TIMEOUTS    },
+    {"saga.overdue",          -1,            NULL,     NULL,                                        COUNT_OVERDUE          },
+    {"saga.resumed",          -1,            "reason", "the pivot succeeded: there is no way back", COUNT_PIVOT_WON        },
+};
+
+static void count_entry(const struct entry *entry)
+{
+    for (size_t i = 0; i < sizeof(COUNTED) / sizeof(COUNTED[0]); i++) {
+        if (!bytes_equal_text(entry->type, COUNTED[i].type)) continue;
+        if (COUNTED[i].op >= 0 && COUNTED[i].op != (int)entry->op) continue;
+        if (COUNTED[i].member != NULL && detail_member(entry, COUNTED[i].member) == NULL) continue;
+        if (COUNTED[i].value != NULL && !detail_is(entry, COUNTED[i].member, COUNTED[i].value))
+            continue;
+        counters[COUNTED[i].counter]++;
+    }
+}
+
+/* ---- all of it ---- */
+
+static void fold_row(struct world *world, struct folded *folded, const struct history_row *row,
+                     struct arena *arena)
+{
+    const struct json_view *view = NULL;
+    struct json_error error;
+    if (!json_view_parse(row->entries, arena, &view, &error))
+        violate(world, "S3", "history is no JSON: %s", row->entries.data);
+    if (view->count != row->count)
+        violate(world, "S3", "a row of %u entries says %u", view->count, row->count);
+    for (const struct json_view *at = view->child; at != NULL; at = at->next) {
+        const struct entry entry = read_entry(at);
+        count_entry(&entry);
+        if (entry.step != NULL)
+            fold_run_entry(world, folded, &entry);
+        else if (!bytes_equal_text(entry.type, "operator.command"))
+            fold_saga_entry(world, folded, &entry);
+    }
+}
+
+static void compare(struct world *world, int number, const struct saga *saga,
+                    const struct folded *folded)
+{
+    if (folded->state != saga->state || folded->paused != saga->paused)
+        violate(world, "S3", "saga %d is %s, its history says %s", number,
+                saga_state_name(saga->state), saga_state_name(folded->state));
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        const struct step_runs *const runs = &saga->steps[i];
+        for (uint32_t k = 0; k < runs->count; k++) {
+            const struct folded_run *const run = &folded->run[i][runs->expanded ? k + 1 : 0];
+            const struct step_run *const is = &runs->run[k];
+            if (run->state == is->state && run->attempt == is->attempt && run->op == is->op)
+                continue;
+            violate(world, "S3", "saga %d step %zu[%u] is %s, attempt %u; its history says %s, %u",
+                    number, i, k, step_state_name(is->state), is->attempt,
+                    step_state_name(run->state), run->attempt);
+        }
+    }
+}
+
+void check_history(struct world *world, int number, const struct saga *saga)
+{
+    struct folded folded = {.definition = saga->definition, .state = SAGA_PENDING};
+    uint32_t seq = 0;
+    uint32_t revision = 0;
+    struct arena arena = {0};
+    for (const struct history_row *row = world->row[number].history; row != NULL; row = row->next) {
+        if (row->seq != seq + 1 || (row->revision != revision && row->revision != revision + 1))
+            violate(world, "S3", "saga %d: row %u of revision %u after row %u of revision %u",
+                    number, row->seq, row->revision, seq, revision);
+        seq = row->seq + row->count - 1;
+        revision = row->revision;
+        fold_row(world, &folded, row, &arena);
+    }
+    if (seq != saga->history_seq || revision != saga->revision)
+        violate(world, "S3", "saga %d is at revision %u, its history at %u", number, saga->revision,
+                revision);
+    compare(world, number, saga, &folded);
+    arena_done(&arena);
+}
+
+size_t report_unseen_cells(void)
+{
+    size_t unseen = 0;
+    for (enum saga_state state = SAGA_PENDING; state < SAGA_STATE_COUNT; state++) {
+        for (enum saga_event event = SAGA_GO; event < SAGA_EVENT_COUNT; event++) {
+            const char *const entry = saga_transition(state, event).entry;
+            if (entry == NULL || entry[0] == '\0' || saga_cells[state][event]) continue;
+            (void)printf("never seen: saga %s, %s\n", saga_state_name(state),
+                         saga_event_name(event));
+            unseen++;
+        }
+    }
+    for (enum step_state state = STEP_WAITING; state < STEP_STATE_COUNT; state++) {
+        for (enum run_event event = RUN_REACHED; event < RUN_EVENT_COUNT; event++) {
+            const char *const entry = run_transition(state, event).entry;
+            if (entry == NULL || entry[0] == '\0' || run_cells[state][event]) continue;
+            (void)printf("never seen: step %s, %s\n", step_state_name(state),
+                         run_event_name(event));
+            unseen++;
+        }
+    }
+    return unseen;
+}

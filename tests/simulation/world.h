@@ -1,0 +1,268 @@
+/*
+ * tests/simulation/world.h
+ *   The real core in a model world: participants, a transport, a database, two nodes, an operator.
+ *
+ * One world is one seed: one definition in two versions, a handful of sagas, faults until
+ * `heal_at_ms`, then a bounded time to converge. Everything random comes from the seed. Time is
+ * virtual. A broken promise calls violate(), which prints the seed and ends the program.
+ */
+#ifndef TESTS_SIMULATION_WORLD_H
+#define TESTS_SIMULATION_WORLD_H
+
+#include "sagas/machine/machine.h"
+
+#include <stdint.h>
+#include <stdnoreturn.h>
+
+enum { NODES = 2, VERSIONS = 2, SAGAS_MAX = 16, STEPS_MAX = 7, ITEMS_MAX = 4, OPS = 2 };
+
+/* Planted bugs: each must be found. */
+enum mutant {
+    MUTANT_NONE,
+    MUTANT_NO_BARRIER,       /* the participant does every delivery anew */
+    MUTANT_NO_TOMBSTONE,     /* an undo that finds nothing leaves no mark */
+    MUTANT_EARLY_PUBLISH,    /* commands leave before the commit */
+    MUTANT_NO_CAS,           /* the older state overwrites the newer one */
+    MUTANT_TORN_COMMIT,      /* history is written, the state is lost */
+    MUTANT_FORGETS_UNKNOWN,  /* an unanswered attempt is lost on the way to the database */
+    MUTANT_EARLY_TIMER,      /* attempts start before their time */
+    MUTANT_ONE_MORE,         /* a policy that allows one attempt more than the definition says */
+    MUTANT_LOST_TIMER,       /* nobody looks for what is due */
+    MUTANT_MISTAKES_REFUSED, /* refused steps are taken for succeeded ones */
+    MUTANT_COUNT,
+};
+
+enum counter {
+    COUNT_SAGAS,
+    COUNT_SUCCEEDED,
+    COUNT_COMPENSATED,
+    COUNT_TERMINATED,
+    COUNT_EVENTS,
+    COUNT_CRASHES_BEFORE_COMMIT,
+    COUNT_CRASHES_BEFORE_PUBLISH,
+    COUNT_CRASHES_AFTER_PUBLISH,
+    COUNT_CONFLICTS,
+    COUNT_RESENDS,
+    COUNT_CLOCK_JUMPS,
+    COUNT_COMMANDS,
+    COUNT_COMMANDS_LOST,
+    COUNT_COMMANDS_TWICE,
+    COUNT_REPLIES_LOST,
+    COUNT_REPLIES_TWICE,
+    COUNT_DUPLICATE,
+    COUNT_LATE,
+    COUNT_ILLEGAL_REPLIES,
+    COUNT_BAD_REPLIES,
+    COUNT_REFUSALS,
+    COUNT_RETRIES,
+    COUNT_STATED_DELAYS,
+    COUNT_NEVER_ON,
+    COUNT_PROGRESS,
+    COUNT_PENDING,
+    COUNT_TIMEOUTS,
+    COUNT_UNKNOWN,
+    COUNT_COMPENSATIONS,
+    COUNT_NOTHING_TO_UNDO,
+    COUNT_WAIVED,
+    COUNT_STUCK,
+    COUNT_PAUSED,
+    COUNT_CANCELLED,
+    COUNT_SAGA_TIMEOUTS,
+    COUNT_OVERDUE,
+    COUNT_PIVOT_WON,
+    COUNT_PAST_PIVOT,
+    COUNT_IGNORED_FAILURES,
+    COUNT_ITEMS,
+    COUNT_SKIPPED,
+    COUNT_EXPRESSION_ERRORS,
+    COUNT_BARRIER_REPLAYS,
+    COUNT_BARRIER_SKIPS,
+    COUNT_BARRIER_REFUSALS,
+    COUNT_CONTRADICTIONS,
+    COUNT_VERBS_APPLIED,
+    COUNT_VERBS_REFUSED,
+    COUNTER_COUNT,
+};
+extern uint64_t counters[COUNTER_COUNT];
+
+/* ---- what a participant knows of one idempotency key ---- */
+
+struct ledger {
+    bool row[OPS]; /* the barrier's */
+    uint32_t effects[OPS];
+    uint64_t retried[OPS]; /* bits of the attempts that were answered with `retry` */
+    bool refuses;          /* this key is refused whenever it is decided */
+    bool tainted;          /* an operator or a lying participant spoke for it */
+    bool undo_committed;   /* an undo of it was ever sent */
+    /* of each direction */
+    uint32_t attempts_committed[OPS]; /* highest attempt in a committed decision */
+    uint32_t counted[OPS];            /* of those, by policy, since an operator renewed them */
+    bool stated[OPS];                 /* the next sending was asked for by the participant */
+    int64_t first_sent_at_ms[OPS];
+};
+
+/* ---- the database's row of a saga ---- */
+
+struct history_row {
+    uint32_t seq, count, revision;
+    struct bytes entries, payload, output;
+    struct history_row *next;
+};
+
+struct saga_row {
+    bool exists;
+    int version; /* of the definition: the newest one when it started */
+    struct uuid id;
+    struct bytes input;
+    int64_t created_at_ms, start_at_ms;
+    enum saga_state state;
+    bool paused;
+    uint32_t revision, history_seq;
+    int64_t due_at_ms;
+    int owner; /* node that wrote it last */
+    struct bytes packed;
+    struct history_row *history, **history_end;
+    uint64_t wake;                                  /* the newest timer of it */
+    struct ledger ledger[STEPS_MAX][ITEMS_MAX + 1]; /* item + 1; 0: no foreach */
+};
+
+/* ---- a definition, and what is known of it apart from the core ---- */
+
+struct version {
+    struct definition *definition;
+    /* above[a][b]: step a needs step b, directly or not */
+    bool above[STEPS_MAX][STEPS_MAX];
+    uint32_t max_attempts[STEPS_MAX][OPS]; /* as the text says */
+};
+
+/* ---- records under way ---- */
+
+struct record {
+    int saga;
+    uint16_t step;
+    int32_t index;
+    enum op op;
+    uint32_t attempt;
+    /* of a reply */
+    bool malformed;
+    enum outcome outcome;
+    bool delay_stated;
+    uint64_t delay_ms;
+    const char *code;
+    struct bytes payload;
+};
+
+enum happening_kind {
+    HAPPENS_START,
+    HAPPENS_COMMAND, /* reaches the participant */
+    HAPPENS_JOB,     /* a pending job of the participant is done */
+    HAPPENS_REPLY,   /* reaches a node */
+    HAPPENS_WAKE,    /* a node's timer for a saga */
+    HAPPENS_SWEEP,   /* a node looks for what is due and was not taken */
+    HAPPENS_RESTART,
+    HAPPENS_CRASH,
+    HAPPENS_JUMP, /* of a node's clock */
+    HAPPENS_OPERATOR,
+};
+
+struct happening {
+    int64_t at_ms;
+    uint64_t order;
+    enum happening_kind kind;
+    int node;
+    uint64_t wake;
+    struct record record;
+};
+
+struct cached {
+    struct arena arena;
+    struct saga *saga; /* NULL: not in memory */
+};
+
+struct node {
+    bool up;
+    int64_t clock_offset_ms;
+    struct cached cache[SAGAS_MAX];
+};
+
+struct world {
+    uint64_t seed;
+    uint64_t random;
+    enum mutant mutant;
+    bool traces;
+    struct arena arena;               /* of this world */
+    struct arena scratch;             /* of one event */
+    struct version version[VERSIONS]; /* the second one is registered while sagas run */
+    int saga_count;
+    struct saga_row row[SAGAS_MAX];
+    struct node node[NODES];
+    struct happening *heap;
+    size_t heap_count, heap_room;
+    uint64_t order, wakes;
+    int64_t now_ms, heal_at_ms;
+};
+
+/* ---- chance ---- */
+
+uint64_t below(struct world *world, uint64_t limit);
+bool chance(struct world *world, unsigned percent);
+/* Only while faults last. */
+bool fault(struct world *world, unsigned per_mille);
+bool healed(const struct world *world);
+
+/* ---- world.c ---- */
+
+const struct version *version_of(const struct world *world, int saga);
+void schedule(struct world *world, int64_t in_ms, struct happening happening);
+noreturn __attribute__((format(printf, 3, 4))) void
+violate(const struct world *world, const char *invariant, const char *format, ...);
+__attribute__((format(printf, 2, 3))) void trace(const struct world *world, const char *format,
+                                                 ...);
+void run_world(uint64_t seed, enum mutant mutant, bool traces);
+struct ledger *ledger_of(struct world *world, int saga, uint16_t step, int32_t index);
+
+/* ---- definitions.c ---- */
+
+void make_version(struct world *world, struct version *version);
+struct bytes make_input(struct world *world);
+
+/* ---- participant.c ---- */
+
+void participant_takes(struct world *world, const struct record *command);
+void participant_ends_job(struct world *world, const struct record *command);
+
+/* ---- node.c ---- */
+
+/* Publish commands of a committed decision. */
+void transport_sends(struct world *world, int saga, const struct decision *decision);
+void transport_replies(struct world *world, const struct record *reply, int64_t in_ms);
+/* One event on one node: load, decide, commit, publish; `again` comes back if the node dies. */
+void node_handles(struct world *world, int node, int saga, const struct event *event,
+                  const struct happening *again);
+int64_t node_now(const struct world *world, int node);
+void node_crashes(struct world *world, int node);
+void node_restarts(struct world *world, int node);
+/* A fresh copy from the row, in `arena`. */
+struct saga *load_row(struct world *world, int saga, struct arena *arena);
+void drop_caches(struct world *world, int node);
+bool row_is_open(const struct saga_row *row);
+
+/* ---- checks.c ---- */
+
+/* What one committed (or discarded) decision must have kept. `before` and `after` are states. */
+void check_decision(struct world *world, int node, const struct saga *before,
+                    const struct saga *after, const struct event *event,
+                    const struct decision *decision, int saga);
+void check_unchanged(struct world *world, const struct saga *before, struct saga *after,
+                     const struct decision *decision);
+void check_next_due(struct world *world, int saga);
+void check_end(struct world *world);
+
+/* ---- fold.c ---- */
+
+/* S3: revisions and rows without gaps, and the state again from the history alone. */
+void check_history(struct world *world, int saga, const struct saga *state);
+/* Print the cells of both tables that no history has shown; how many there are. */
+size_t report_unseen_cells(void);
+
+#endif
