@@ -230,11 +230,11 @@ static rd_kafka_t *client(const char *brokers, bool consumer)
         {NULL,                           NULL     }
     };
     const char *const consuming[][2] = {
-        {"group.id",            group   },
-        {"auto.offset.reset",   "latest"},
-        {"fetch.wait.max.ms",   "5"     },
-        {"queued.min.messages", "10000" },
-        {NULL,                  NULL    }
+        {"group.id",            group                    },
+        {"auto.offset.reset",   "latest"                 },
+        {"fetch.wait.max.ms",   wait == NULL ? "5" : wait},
+        {"queued.min.messages", "10000"                  },
+        {NULL,                  NULL                     }
     };
     const char *const(*settings)[2] = consumer ? consuming : producing;
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
