@@ -3,6 +3,7 @@
 #include "api/exchange_pool.h"
 #include "api/handlers.h"
 #include "api/http.h"
+#include "api/pulse.h"
 #include "api/readers.h"
 #include "api/server.h"
 #include "api/waiters.h"
@@ -160,6 +161,7 @@ bool api_start(const struct api_options *options, struct api **ret_api, struct e
     struct api *const api = api_new(options);
     api->readers = readers_start(options->database_url, options->namespace_name,
                                  options->readers > 0 ? options->readers : 1);
+    api->pulse = pulse_start(options->database_url, options->namespace_name);
     api->waiters = waiters_new(api->readers, saga_waited);
     engine_on_changed(api->engine, waiters_changed, api->waiters);
     if (!open_keys(api, options, err) || !open_listeners(api, options, err)) {
@@ -223,6 +225,7 @@ void api_close(struct api *api)
     stop_clock(api);
     end_http(api);
     http_close(api->admin);
+    pulse_stop(api->pulse);
     readers_stop(api->readers);
     const int64_t until_ms = clock_monotonic_ms() + LATE_JOBS_MS;
     while (exchange_pool_out(api->pool) > 0 && clock_monotonic_ms() < until_ms)

@@ -4,6 +4,7 @@
  */
 #include "api/documents.h"
 #include "api/handlers.h"
+#include "api/pulse.h"
 #include "api/server.h"
 #include "api/text.h"
 #include "orchestrator/engine/engine.h"
@@ -37,11 +38,11 @@ static void ask(struct api *api, struct probe ret_probes[PROBE_COUNT])
     engine_health(api->engine, &health);
     const bool stops = health.stopping || atomic_load(&api->stopping);
     const struct probe probes[PROBE_COUNT] = {
-        {"database",     health.database_up, true,  "PostgreSQL answers"                        },
-        {"broker",       health.broker_up,   false, "a Kafka broker answers; commands can leave"},
-        {"outbox",       !health.full,       true,  "room for sagas whose commands wait"        },
-        {"workers",      !health.stalled,    true,  "every worker makes progress"               },
-        {"not_stopping", !stops,             true,  "the node is not on its way out"            },
+        {"database",     pulse_is_up(api->pulse), true,  "PostgreSQL answers"                        },
+        {"broker",       health.broker_up,        false, "a Kafka broker answers; commands can leave"},
+        {"outbox",       !health.full,            true,  "room for sagas whose commands wait"        },
+        {"workers",      !health.stalled,         true,  "every worker makes progress"               },
+        {"not_stopping", !stops,                  true,  "the node is not on its way out"            },
     };
     memcpy(ret_probes, probes, sizeof(probes));
 }

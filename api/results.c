@@ -23,7 +23,9 @@ void result_refuse(struct refusal *refusal, const struct answer *answer, enum pr
     case RESULT_ID_TAKEN:
         (void)refuse(refusal, PROBLEM_ID_TAKEN, "a saga with this id exists");
         return;
-    case RESULT_NOT_FOUND: (void)refuse(refusal, missing, "%s", why); return;
+    case RESULT_NOT_FOUND:
+        (void)refuse(refusal, missing, "%s", why[0] != '\0' ? why : problem_row(missing)->cause);
+        return;
     case RESULT_NOT_ALLOWED: (void)refuse(refusal, PROBLEM_NOT_ALLOWED, "%s", why); return;
     case RESULT_STALE:
         (void)refuse(refusal, PROBLEM_STALE, "the current ETag is \"%u\"",

@@ -13,6 +13,7 @@
 
 struct exchange_pool;
 struct http;
+struct pulse;
 struct readers;
 struct waiters;
 
@@ -26,6 +27,7 @@ struct api {
     struct keys *keys; /* NULL: insecure */
     struct exchange_pool *pool;
     struct readers *readers;
+    struct pulse *pulse;
     struct waiters *waiters;
     struct http *http, *admin;
     atomic_bool stopping;
