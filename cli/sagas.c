@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { POLL_S = 20, PATIENCE_MS = 60000, POLL_SHORTEST_MS = 500 };
+enum { POLL_S = 20, PATIENCE_MS = 60000, POLL_SHORTEST_MS = 500, POLL_LEAST_LEFT_MS = 20 };
 
 char *sagas_path(struct arena *arena, const char *id, const char *below)
 {
@@ -71,11 +71,13 @@ enum status follow_next(struct follow *follow, struct arena *arena, struct answe
             take_news(follow, ret_answer);
             return STATUS_OK;
         }
-        const int64_t left_ms = left_ms_of(follow);
-        if (left_ms == 0) return tell_error(STATUS_TIMEOUT, "%s: the time is over", follow->id);
         /* A server that does not hold the answer must not be asked in a busy loop. */
+        const int64_t left_ms = left_ms_of(follow);
         const int64_t rest_ms = POLL_SHORTEST_MS - (times_monotonic_ms() - asked_ms);
         times_sleep_ms(rest_ms < left_ms ? rest_ms : left_ms);
+        if (left_ms_of(follow) < POLL_LEAST_LEFT_MS) {
+            return tell_error(STATUS_TIMEOUT, "%s: the time is over", follow->id);
+        }
     }
 }
 

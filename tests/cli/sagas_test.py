@@ -121,10 +121,10 @@ class Lists(SagactlTest):
         self.assertRegex(before, r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
     def test_all_follows_the_cursors_and_joins_the_bytes(self):
-        self.fake.on("GET /v1/sagas", answer(b'{"items":[{"id":"a","n":0.10}],"next_cursor":"c 1"}'),
+        self.fake.on("GET /v1/sagas", answer(b'{"items":[{"id": "a","n":0.10}],"next_cursor":"c 1"}'),
                      answer(b'{"items":[{"id":"b","n":1e400}],"next_cursor":null}'))
         out = self.ok("list", "--all", "-o", "json").out
-        self.assertIn('{"id":"a","n":0.10}', out)
+        self.assertIn('{"id": "a","n":0.10}', out)
         self.assertIn('{"id":"b","n":1e400}', out)
         self.assertIn('"next_cursor": null', out)
         self.assertEqual([dict(r.query).get("cursor") for r in self.fake.requests], [None, "c 1"])
