@@ -177,7 +177,7 @@ static bool is_found(const struct arguments *arguments, char *ret_said, size_t s
     if (child < 0) abort();
     if (child == 0) {
         (void)dup2(said[1], STDERR_FILENO);
-        (void)freopen("/dev/null", "w", stdout);
+        if (freopen("/dev/null", "w", stdout) == NULL) abort();
         run_worlds(arguments);
         _exit(0);
     }
