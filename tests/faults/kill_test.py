@@ -175,7 +175,7 @@ def play(options, seed, postgres, broker):
             ended = flows.wait_for_ends(daemon, accepted, CONVERGE_S)
             wrong = clients.refused + judge(daemon, postgres, accepted)
             if not ended or wrong:
-                wrong += [f"sagad's log ends:\n{daemon.tail()}"]
+                wrong += [f"sagad's log ends:\n{daemon.tail()}\nits errors:\n{daemon.complaints()}"]
             ends = Counter(flow.state for flow in accepted)
             print(f"{len(accepted)} sagas in {time.monotonic() - begun:.0f} s: "
                   + ", ".join(f"{number} {state}" for state, number in sorted(ends.items(), key=str)))

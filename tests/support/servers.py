@@ -123,6 +123,11 @@ class Process:
     def tail(self, size=3000):
         return self.log.read_text(errors="replace")[-size:] if self.log.exists() else ""
 
+    def complaints(self, most=30):
+        """The last lines of the log that are errors."""
+        lines = self.log.read_text(errors="replace").split("\n") if self.log.exists() else []
+        return "\n".join([line for line in lines if '"level":"error"' in line or "Sanitizer" in line][-most:])
+
     def close(self):
         self.stop()
         shutil.rmtree(self.home, ignore_errors=True)
