@@ -75,6 +75,10 @@ begin
     end if;
     execute format('alter table sagad.%I attach partition sagad.%I for values in (%s)',
                    parent, part, week);
+exception
+    -- Another session made it: an advisory lock does not refresh what we know of the catalogue.
+    when duplicate_table then
+        null;
 end $$;
 
 -- Two weeks ahead.
