@@ -9,8 +9,8 @@ create function sagad.week_of(at bigint) returns int
     language sql immutable as
 $$ select (at / 604800000)::int $$;
 
--- Idempotency keys, remembered for seven days. A key is unique in its week; near the turn of a week
--- it is written into both.
+-- Idempotency keys, remembered for seven days. A key is unique in its week; in the first minutes of a
+-- week it is also written into the one before.
 create table sagad.request_key (
     week         int not null,
     namespace_id int not null,

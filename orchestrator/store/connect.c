@@ -53,28 +53,45 @@ static void receive_notice(void *context, const PGresult *notice)
     if (severity != NULL && strcmp(severity, "WARNING") == 0) session->warned = true;
 }
 
+/*
+ * A password with @ or / that is not percent-encoded is taken for a host or a database, and would
+ * stand in the error about them.
+ */
+static bool is_ambiguous(const char *url)
+{
+    const char *const scheme_end = strstr(url, "://");
+    if (scheme_end == NULL) return false;
+    const char *const start = scheme_end + 3;
+    const size_t end = strcspn(start, "?");
+    const size_t host = strcspn(start, "@") + 1;
+    if (host > end) return false;
+    return memchr(start, '/', host) != NULL || memchr(start + host, '@', end - host) != NULL;
+}
+
 /* libpq's parser repeats what it does not understand, password and all: say it without. */
 static bool check_url(const char *url, struct err *err)
 {
     char *reason = NULL;
     CLEANUP(conninfo) PQconninfoOption *options = PQconninfoParse(url, &reason);
     PQfreemem(reason);
-    if (options != NULL) return true;
-    return err_set(err, ERR_INVALID,
-                   "the database URL cannot be read: expected postgresql://user@host:port/name "
-                   "or host=... dbname=...");
+    if (options == NULL) {
+        return err_set(err, ERR_INVALID,
+                       "the database URL cannot be read: expected "
+                       "postgresql://user@host:port/name or host=... dbname=...");
+    }
+    if (is_ambiguous(url)) {
+        return err_set(err, ERR_INVALID,
+                       "the database URL can be read in two ways: write @ as %%40 and / as %%2F "
+                       "in its password");
+    }
+    return true;
 }
 
 static bool fail_to_connect(const PGconn *connection, struct err *err)
 {
-    char reason[160];
-    (void)snprintf(reason, sizeof(reason), "%s", PQerrorMessage(connection));
-    reason[strcspn(reason, "\n")] = '\0';
-    const char *const password = PQpass(connection);
-    if (password != NULL && password[0] != '\0' && strstr(reason, password) != NULL) {
-        return err_set(err, ERR_UNAVAILABLE, "cannot connect to PostgreSQL");
-    }
-    return err_set(err, ERR_UNAVAILABLE, "cannot connect to PostgreSQL: %s", reason);
+    const char *const reason = PQerrorMessage(connection);
+    return err_set(err, ERR_UNAVAILABLE, "cannot connect to PostgreSQL: %.*s",
+                   (int)strcspn(reason, "\n"), reason);
 }
 
 bool session_dial(const struct session *session, PGconn **ret_connection, struct err *err)

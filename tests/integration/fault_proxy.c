@@ -279,6 +279,7 @@ void fault_proxy_stop(struct fault_proxy *proxy)
     }
     (void)close(proxy->stop[0]);
     (void)close(proxy->listener);
+    if (proxy->held_server >= 0) (void)close(proxy->held_server);
     (void)pthread_mutex_destroy(&proxy->lock);
     free(proxy->held);
     free(proxy);

@@ -228,6 +228,9 @@ static void a_poisoned_row_is_refused_and_the_store_goes_on(void **state)
     (void)state;
     struct store *const store = given_store();
     struct saga_write sagas[] = {fresh_saga(given_id(), 1), fresh_saga(given_id(), 1)};
+    static const char CONNECTION[] =
+        "select pid from pg_stat_activity where application_name = 'sagad/test'";
+    const int64_t connection = ask_number("%s", CONNECTION);
     const struct bytes poisons[] = {
         {"a\0b", 3},
         {"\xFF",      1},
@@ -242,6 +245,7 @@ static void a_poisoned_row_is_refused_and_the_store_goes_on(void **state)
     commit_fresh(store, sagas, 1);
 
     assert_true(loaded(store, sagas[0].id).found);
+    assert_int_equal(ask_number("%s", CONNECTION), connection);
     store_close(store);
 }
 

@@ -200,6 +200,27 @@ static void a_server_that_says_nothing_counts_as_gone(void **state)
     fault_proxy_stop(proxy);
 }
 
+/* The server has not noticed that the old connection is gone: it still holds the node's lock. */
+static void a_node_takes_its_lock_back_from_its_own_lost_connection(void **state)
+{
+    (void)state;
+    struct fault_proxy *const proxy = fault_proxy_start(server());
+    struct store *const store = given_store_at(fault_proxy_url(proxy), given_namespace());
+    int32_t node = 0;
+    OK(store_node_register(store, "node", &node, &err));
+
+    fault_proxy_arm(proxy, FAULT_HOLD, 0);
+    OK(store_node_hold(store, &err));
+
+    assert_true(fault_proxy_struck(proxy));
+    assert_int_equal(ask_number("select count(*) from pg_locks where locktype = 'advisory' "
+                                "and classid = 1935763297 and objid = %d",
+                                node),
+                     1);
+    store_close(store);
+    fault_proxy_stop(proxy);
+}
+
 static void a_read_survives_a_connection_that_was_ended(void **state)
 {
     (void)state;
@@ -463,6 +484,11 @@ static void no_error_shows_a_password(void **state)
         "host=127.0.0.1 port=1 user=u password=s3cr3t",
         "host=127.0.0.1 password='s3cr3t",
         "s3cr3t",
+        "postgresql://u:p@s3cr3t@127.0.0.1:1/db",
+        "postgresql://u:p/s3cr3t@127.0.0.1:1/db",
+        "postgresql://u:p?s3cr3t@127.0.0.1:1/db",
+        "postgresql://u:p?a=s3cr3t@127.0.0.1:1/db",
+        "postgresql://u:s3cr3t@[::1:1/db",
     };
     for (size_t i = 0; i < sizeof(URLS) / sizeof(URLS[0]); i++) {
         const struct store_options options = {
@@ -483,6 +509,7 @@ static int run(void)
         cmocka_unit_test(a_lost_answer_of_a_durable_batch_is_unknown_until_it_is_resolved),
         cmocka_unit_test(a_batch_that_was_resolved_as_lost_can_never_commit_later),
         cmocka_unit_test(a_server_that_says_nothing_counts_as_gone),
+        cmocka_unit_test(a_node_takes_its_lock_back_from_its_own_lost_connection),
         cmocka_unit_test(a_read_survives_a_connection_that_was_ended),
         cmocka_unit_test(a_crash_of_the_server_loses_and_doubles_nothing),
         cmocka_unit_test(a_cancelled_wait_for_a_standby_is_unknown),

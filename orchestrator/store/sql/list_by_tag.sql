@@ -26,7 +26,6 @@ select page.id, page.definition_id, page.state, page.attention, page.revision, p
                and k.kind = wanted.kind
                and k.name = wanted.name
                and k.value = wanted.value
-               and k.value_rest is not distinct from wanted.value_rest
                and k.saga_id < $2::uuid
              order by k.saga_id desc
           ) as k

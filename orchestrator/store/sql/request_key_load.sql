@@ -10,7 +10,7 @@ select v.position::int, k.fingerprint, k.saga_id is not null, k.saga_id, k.statu
                             where k.namespace_id = $1::int
                               and k.key = v.key
                               and k.week between (select c.week - 1 from clock c)
-                                             and (select c.week + 1 from clock c)
+                                             and (select c.week from clock c)
                               and k.created_at > (select c.now_ms - 605400000 from clock c)
                             order by k.week desc
                             limit 1) as k;
