@@ -9,8 +9,6 @@
 #include "sagas/base/json_view.h"
 #include "sagas/base/utf8.h"
 
-enum { RETRY_AFTER_MAX_MS = 24 * 60 * 60 * 1000 };
-
 /* Find a header; false when it is there twice with different values. A null value is absent. */
 static bool find_header(const struct bus_record *record, const char *name, struct bytes *ret_value)
 {
@@ -60,7 +58,6 @@ static const char *read_error(const struct bus_record *record, struct event *eve
         return "ce_sagaretryafter is there twice";
     if (after.data == NULL) return NULL;
     if (!duration_parse(after, &event->delay_ms)) return "ce_sagaretryafter is no duration";
-    if (event->delay_ms > RETRY_AFTER_MAX_MS) return "ce_sagaretryafter is longer than 24 h";
     event->delay_stated = true;
     return NULL;
 }

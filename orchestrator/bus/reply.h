@@ -21,8 +21,8 @@ struct reply {
 
 /*
  * Bytes of *ret_reply live in `arena` or borrow from `record`. Checks: token; outcome in the closed
- * set; ce_sagaretryafter a duration, at most 24 h; value valid JSON (or empty), at most 256 KiB,
- * depth at most 128. A missing or ill-formed ce_sagaerror counts as `failed`.
+ * set; ce_sagaretryafter a duration (the core cuts it at 24 h); value valid JSON (or empty), at
+ * most 256 KiB, depth at most 128. A missing or ill-formed ce_sagaerror counts as `failed`.
  */
 enum reply_result reply_read(const struct bus_record *record, const struct token_keys *keys,
                              struct arena *arena, struct reply *ret_reply);
