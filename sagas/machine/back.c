@@ -159,6 +159,7 @@ void go_back(struct turn *turn)
         if (saga->state == SAGA_COMPENSATING) finish(turn, SAGA_ALL_UNDONE, &(struct detail){0});
         return;
     }
+    fire_attempts(turn);
     struct arena *const arena = turn->context->arena;
     bool *const clear = arena_array(arena, count, sizeof(*clear));
     struct run_ref *const refs = arena_array(arena, count_runs(saga), sizeof(*refs));

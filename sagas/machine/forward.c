@@ -176,6 +176,7 @@ void go_forward(struct turn *turn)
         if (saga_direction(saga) != SAGA_RUNNING) return;
     }
     settle_turn(turn);
+    if (saga_direction(saga) == SAGA_RUNNING) fire_attempts(turn);
     if (saga_direction(saga) != SAGA_RUNNING || saga_is_turning(saga)) return;
     bool *const passed = arena_array(turn->context->arena, count, sizeof(*passed));
     find_passed(saga, passed);

@@ -70,7 +70,7 @@ static void fire_ends(struct turn *turn, size_t position)
     }
 }
 
-static void fire_attempts(struct turn *turn, size_t position)
+static void fire_attempts_of(struct turn *turn, size_t position)
 {
     const struct step_runs *const runs = &turn->saga->steps[position];
     for (uint32_t i = 0; i < runs->count; i++) {
@@ -81,6 +81,12 @@ static void fire_attempts(struct turn *turn, size_t position)
     }
 }
 
+void fire_attempts(struct turn *turn)
+{
+    for (size_t i = 0; i < turn->saga->definition->step_count; i++)
+        fire_attempts_of(turn, i);
+}
+
 static void fire_saga(struct turn *turn)
 {
     const struct saga *const saga = turn->saga;
@@ -89,12 +95,13 @@ static void fire_saga(struct turn *turn)
     if (waits_for_deadline(saga) && saga->deadline_at_ms <= now_ms) fire_deadline(turn);
 }
 
-static void fire_runs(struct turn *turn)
+/* What is over first: it may be the reason why nothing more is sent. */
+static void fire_all(struct turn *turn)
 {
-    for (size_t i = 0; i < turn->saga->definition->step_count; i++) {
+    fire_saga(turn);
+    for (size_t i = 0; i < turn->saga->definition->step_count; i++)
         fire_ends(turn, i);
-        fire_attempts(turn, i);
-    }
+    carry_on(turn);
 }
 
 static int64_t sooner(int64_t a_ms, int64_t b_ms)
@@ -164,7 +171,7 @@ void resume(struct turn *turn)
     if (by_timeout) restart_deadline(turn);
     fire_saga(turn);
     if (!saga->paused && saga_direction(saga) == SAGA_RUNNING) reopen_held(turn);
-    fire_runs(turn);
+    fire_all(turn);
 }
 
 /* ---- events ---- */
@@ -190,8 +197,7 @@ enum verdict take_start(struct turn *turn)
 
 enum verdict take_timer(struct turn *turn)
 {
-    fire_saga(turn);
-    fire_runs(turn);
+    fire_all(turn);
     return VERDICT_NOTHING;
 }
 

@@ -174,6 +174,8 @@ void finish(struct turn *turn, enum saga_event event, const struct detail *detai
 
 /* ---- timers.c ---- */
 
+/* Send the attempts whose time has come and that nothing holds back. */
+void fire_attempts(struct turn *turn);
 /* Not paused any more; how the deadline goes on is the caller's to say. */
 void end_pause(struct turn *turn, struct bytes reason);
 void restart_deadline(struct turn *turn);

@@ -323,6 +323,16 @@ void check_history(struct world *world, int number, const struct saga *saga)
     arena_done(&arena);
 }
 
+/*
+ * Too rare to wait for; tests/unit/test_machine_pause.c and test_machine_values.c show them: an
+ * item reopened and not yet sent when the saga turns, and an expression that fails where it held
+ * before.
+ */
+static bool is_rare(enum step_state state, enum run_event event)
+{
+    return event == RUN_NO_ANSWER && (state == STEP_READY || state == STEP_UNKNOWN);
+}
+
 size_t report_unseen_cells(void)
 {
     size_t unseen = 0;
@@ -339,6 +349,7 @@ size_t report_unseen_cells(void)
         for (enum run_event event = RUN_REACHED; event < RUN_EVENT_COUNT; event++) {
             const char *const entry = run_transition(state, event).entry;
             if (entry == NULL || entry[0] == '\0' || run_cells[state][event]) continue;
+            if (is_rare(state, event)) continue;
             (void)printf("never seen: step %s, %s\n", step_state_name(state),
                          run_event_name(event));
             unseen++;

@@ -4,7 +4,7 @@
  */
 #include "sagas/machine/codec.h"
 #include "sagas/machine/why.h"
-#include "tests/simulation/world.h"
+#include "tests/simulation/checks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -256,7 +256,12 @@ static enum attempt_result try_once(struct world *world, int node, int saga_numb
           decision.history.data == NULL ? decision.why : decision.history.data);
     count_verdict(event, &decision);
     if (decision.history.data != NULL) set_timer(world, node, saga_number);
-    check_decision(world, node, before, saga, event, &decision, saga_number);
+    check_decision(world, &(struct decided){.node = node,
+                                            .number = saga_number,
+                                            .before = before,
+                                            .after = saga,
+                                            .event = event,
+                                            .decision = &decision});
     if (chance(world, 3)) ask_why(world, saga, node);
     if (dies(world, node, again, COUNT_CRASHES_BEFORE_PUBLISH)) return ATTEMPT_DONE;
     transport_sends(world, saga_number, &decision);

@@ -90,6 +90,7 @@ extern uint64_t counters[COUNTER_COUNT];
 struct ledger {
     bool row[OPS]; /* the barrier's */
     uint32_t effects[OPS];
+    struct bytes output;   /* of its action, as the reply or the operator gave it */
     uint64_t retried[OPS]; /* bits of the attempts that were answered with `retry` */
     bool refuses;          /* this key is refused whenever it is decided */
     bool tainted;          /* an operator or a lying participant spoke for it */
@@ -247,15 +248,13 @@ struct saga *load_row(struct world *world, int saga, struct arena *arena);
 void drop_caches(struct world *world, int node);
 bool row_is_open(const struct saga_row *row);
 
-/* ---- checks.c ---- */
+/* ---- checks.c, check_end.c ---- */
 
-/* What one committed (or discarded) decision must have kept. `before` and `after` are states. */
-void check_decision(struct world *world, int node, const struct saga *before,
-                    const struct saga *after, const struct event *event,
-                    const struct decision *decision, int saga);
+/* What one committed (or repeated) decision must have kept. */
+struct decided;
+void check_decision(struct world *world, const struct decided *decided);
 void check_unchanged(struct world *world, const struct saga *before, struct saga *after,
                      const struct decision *decision);
-void check_next_due(struct world *world, int saga);
 void check_end(struct world *world);
 
 /* ---- fold.c ---- */

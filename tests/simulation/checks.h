@@ -1,0 +1,29 @@
+/*
+ * tests/simulation/checks.h
+ *   What the files of the checks share.
+ */
+#ifndef TESTS_SIMULATION_CHECKS_H
+#define TESTS_SIMULATION_CHECKS_H
+
+#include "tests/simulation/world.h"
+
+/* One decision of one node on one saga: what it saw and what it made of it. */
+struct decided {
+    int node, number;
+    const struct saga *before, *after;
+    const struct event *event;
+    const struct decision *decision;
+};
+
+bool is_operator(const struct event *event);
+/* A foreach that has been reached and is not empty: its runs have an index. */
+bool has_items(const struct step_runs *runs);
+/* The run of (step, index); NULL when there is none. */
+const struct step_run *run_named(const struct saga *saga, int step, int32_t index);
+struct ledger *ledger_of_run(struct world *world, const struct decided *decided, size_t step,
+                             uint32_t k);
+
+/* check_commands.c: S5, S6, S11, S12, S14, and when a command may be sent at all. */
+void check_commands(struct world *world, const struct decided *decided);
+
+#endif
