@@ -85,5 +85,6 @@ bool store_commit(struct store *store, const struct store_batch *batch, bool *re
             *err = failure;
             return false;
         }
+        store_pause_before(tries + 1, round.remedy);
     }
 }

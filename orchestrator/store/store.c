@@ -1,9 +1,10 @@
 #include "orchestrator/store/store_private.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TRIES_MAX = 3 };
+enum { TRIES_MAX = 3, GIVE_WAY_MS = 20 };
 
 static bool find_namespace(struct store *store, bool *ret_found, struct err *err)
 {
@@ -61,6 +62,11 @@ struct params *store_params(struct store *store)
     return params;
 }
 
+void store_pause_before(int tries, enum remedy remedy)
+{
+    if (remedy == REMEDY_AGAIN) (void)poll(NULL, 0, GIVE_WAY_MS * tries);
+}
+
 bool store_run_once(struct store *store, struct round *round, struct err *err)
 {
     return store_connect(store, err) && round_run(round, err);
@@ -77,6 +83,7 @@ bool store_run(struct store *store, struct round *round, struct err *err)
             *err = failure;
             return false;
         }
+        store_pause_before(tries + 1, round->remedy);
     }
 }
 

@@ -39,6 +39,8 @@ struct params *store_params(struct store *store);
 
 /* Run what may run twice: once more after a lost connection or a deadlock. */
 MUST_CHECK bool store_run(struct store *store, struct round *round, struct err *err);
+/* The victim of a deadlock gives way before its next try: at once, it would take the rows again. */
+void store_pause_before(int tries, enum remedy remedy);
 /* Run what may not: when the connection is lost nobody knows. */
 MUST_CHECK bool store_run_once(struct store *store, struct round *round, struct err *err);
 
