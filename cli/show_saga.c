@@ -141,7 +141,7 @@ void show_saga_line(const struct show *show, const struct json_view *saga, struc
 static void add_field(const struct show *show, struct buffer *buffer, const char *name,
                       struct bytes value)
 {
-    enum { NAME_WIDTH = 12, INDENT = 2 };
+    enum { NAME_WIDTH = 17, INDENT = 2 };
     if (value.size == 0) return;
     const int columns = show->terminal->columns;
     const int room = columns - NAME_WIDTH - INDENT;
