@@ -12,6 +12,7 @@ import random
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -242,7 +243,18 @@ class Kafka(Process):
 
     def start(self):
         self.launch(self._java("kafka.Kafka", self.properties), cwd=self.home)
-        until(lambda: self.must_live() and open_port(self.port), 90, "Kafka listening")
+        until(lambda: self.must_live() and self._has_brokers(), 120, "Kafka ready")
+
+    def _has_brokers(self):
+        """Asks for metadata (version 1, of no topics): a broker that listens may not be in the cluster yet."""
+        request = struct.pack(">hhih", 3, 1, 1, 0) + struct.pack(">i", 0)
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=5) as broker:
+                broker.sendall(struct.pack(">i", len(request)) + request)
+                answer = broker.recv(12)
+                return len(answer) == 12 and struct.unpack(">iii", answer)[2] > 0
+        except OSError:
+            return False
 
     def create_topics(self, names, partitions=4):
         for name in names:
