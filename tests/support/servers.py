@@ -37,11 +37,6 @@ def free_port():
                 continue
 
 
-def open_port(port):
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 def until(condition, seconds, what, pause=0.02):
     """The first true value of condition(); raises TimeoutError naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds
