@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 import flows  # noqa: E402
 from servers import Daemon, EmbeddedBroker, Kafka, Participants, Postgres, SKIPPED, http  # noqa: E402
 
-OWN_TOPICS = ["saga.replies", "saga.events", "saga.signals", "saga.replies.dlt"]
 CLIENTS = 8
 CONVERGE_S = 240
 
@@ -199,9 +198,9 @@ def main():
     with postgres:
         if os.environ.get("KAFKA_LIB"):
             broker = Kafka()
-            broker.create_topics(OWN_TOPICS + flows.TOPICS)
+            broker.create_topics(flows.OWN_TOPICS + flows.TOPICS)
         else:
-            broker = EmbeddedBroker(OWN_TOPICS + flows.TOPICS)
+            broker = EmbeddedBroker(flows.OWN_TOPICS + flows.TOPICS)
         with broker:
             print(f"broker: {type(broker).__name__}", flush=True)
             wrong, counts = play(options, seed, postgres, broker)

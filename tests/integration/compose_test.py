@@ -110,7 +110,7 @@ class Here:
     def start_kafka(self, service):
         if not os.environ.get("KAFKA_LIB"):
             print("kafka: the embedded broker stands in, KAFKA_LIB is not set")
-            self.broker = EmbeddedBroker()
+            self.broker = EmbeddedBroker(flows.OWN_TOPICS + flows.TOPICS)  # it cannot be asked to make topics
             return
         settings = {name[len("KAFKA_"):].lower().replace("_", "."): str(value)
                     for name, value in service["environment"].items()}

@@ -10,6 +10,7 @@ from servers import ROOT, sql
 
 DEMO = ROOT / "participants" / "demo"
 TOPICS = [f"{name}.commands" for name in ("inventory", "risk", "payments", "shipping", "mail", "content")]
+OWN_TOPICS = ["saga.replies", "saga.events", "saga.signals", "saga.replies.dlt"]
 ENDED = {"succeeded", "compensated", "stuck", "terminated"}
 END_BY_CARD = {None: "succeeded", "down": "succeeded", "declined": "compensated", "timeout": "compensated"}
 # Without an undo: what they did stays.
