@@ -84,7 +84,7 @@ static void undo(struct turn *turn, const struct run_ref *ref)
     case UNDO_UNDECLARED:
         run_face(ref->run, OP_COMPENSATE);
         set_error(turn, &ref->run->error, BYTES("failed"),
-                  BYTES("the definition does not say how to undo this step; skip waives it"));
+                  BYTES("the definition does not say how to undo this step"));
         run_give_up(turn, ref);
         break;
     }

@@ -25,26 +25,25 @@ void move_run(struct turn *turn, const struct run_ref *ref, enum run_event event
     turn->values_fresh = false;
 }
 
-/* Longest part that ends at a character. */
-static size_t cut(struct bytes text, size_t max)
+struct bytes cut_text(struct bytes text, size_t max)
 {
-    if (text.size <= max) return text.size;
+    if (text.size <= max) return text;
     size_t size = max;
     while (size > 0 && ((unsigned char)text.data[size] & 0xc0) == 0x80)
         size--;
-    return size;
+    return (struct bytes){text.data, size};
 }
 
 void set_error(struct turn *turn, struct saga_error *error, struct bytes code, struct bytes text)
 {
-    const size_t code_size = cut(code, ERROR_CODE_SIZE - 1);
+    const size_t code_size = cut_text(code, ERROR_CODE_SIZE - 1).size;
     if (code_size > 0) memmove(error->code, code.data, code_size);
     error->code[code_size] = '\0';
     if (text.data == NULL) {
         error->detail = (struct bytes){0};
         return;
     }
-    const struct bytes kept = {text.data, cut(text, ERROR_DETAIL_SIZE_MAX)};
+    const struct bytes kept = cut_text(text, ERROR_DETAIL_SIZE_MAX);
     /* A retry that goes on for hours says the same thing each time: keep one copy. */
     if (!bytes_equal(error->detail, kept)) error->detail = bytes_copy(turn->saga->arena, kept);
 }

@@ -19,9 +19,7 @@ static struct bytes text_member(const struct json_view *view, const char *name)
     const struct json_view *const member = view == NULL ? NULL : json_view_member(view, name);
     if (member == NULL || member->type != VIEW_STRING || member->string.size == 0)
         return (struct bytes){0};
-    const size_t size = member->string.size;
-    const size_t max = ERROR_DETAIL_SIZE_MAX;
-    return (struct bytes){member->string.data, size < max ? size : max};
+    return cut_text(member->string, ERROR_DETAIL_SIZE_MAX);
 }
 
 static struct trouble trouble_of(const struct turn *turn, struct bytes otherwise)

@@ -112,6 +112,8 @@ void close_history(struct turn *turn);
 void move_saga(struct turn *turn, enum saga_event event, const struct detail *detail);
 void move_run(struct turn *turn, const struct run_ref *ref, enum run_event event,
               const struct detail *detail);
+/* The longest part of at most `max` bytes that ends at a character. */
+struct bytes cut_text(struct bytes text, size_t max);
 /* Codes are cut to what a code may be; the text is copied to the saga, cut at a character. */
 void set_error(struct turn *turn, struct saga_error *error, struct bytes code, struct bytes text);
 

@@ -234,7 +234,11 @@ static void tell_nothing(struct telling *telling)
     struct buffer *const text = &telling->text;
     telling->why->kind = "nothing";
     telling->why->since_ms = saga->updated_at_ms;
-    buffer_add_format(text, "The saga is %s", saga_state_name(saga->state));
+    const bool finished = saga_is_finished(saga->state);
+    buffer_add_text(text, !finished                       ? "The saga is "
+                          : saga->state == SAGA_SUCCEEDED ? "The saga "
+                                                          : "The saga was ");
+    buffer_add_text(text, saga_state_name(saga->state));
     if (saga->error.code[0] != '\0') {
         telling->why->last_error = &saga->error;
         if (saga->error_step.data != NULL) {
@@ -243,7 +247,7 @@ static void tell_nothing(struct telling *telling)
         }
         write_error(text, " (", &saga->error, ")");
     }
-    buffer_add_text(text, saga_is_finished(saga->state) ? "; nothing is to come." : ".");
+    buffer_add_text(text, finished ? "; nothing is to come." : ".");
 }
 
 /* ---- which one ---- */

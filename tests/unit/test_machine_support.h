@@ -38,6 +38,8 @@
 #define BARE(id)           BARE_AND(id, "")
 #define EACH               "'foreach':{'in':'${input}'},"
 
+#define TEST(name) cmocka_unit_test_teardown(name, leave_stage)
+
 /* ---- the stage ---- */
 
 struct stage {
