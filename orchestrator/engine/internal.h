@@ -62,7 +62,7 @@ struct worker {
     struct engine *engine;
     uint32_t number;
     pthread_t thread;
-    bool running;
+    atomic_bool running; /* health is asked before the engine starts */
     struct store *store;
 
     pthread_mutex_t lock; /* guards the queues and `stopping` */

@@ -77,6 +77,12 @@ class Stack:
         return self._keyed
 
 
+def end():
+    """Stop the daemons; what is wrong with how they ended."""
+    daemons = [one for one in (_stack.daemon, _stack._keyed) if one] if _stack else []
+    return [f"sagad ended with {status}: {one.tail()}" for one in daemons if (status := one.stop()) != 0]
+
+
 _stack = None
 
 

@@ -6,13 +6,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+import support  # noqa: E402
 
 
 def main():
     modules = sorted(path.stem for path in HERE.glob("test_*.py") if path.stem != "test_api")
     suite = unittest.defaultTestLoader.loadTestsFromNames([word for word in sys.argv[1:] if word != "-v"] or modules)
     result = unittest.TextTestRunner(verbosity=1).run(suite)
-    sys.exit(0 if result.wasSuccessful() else 1)
+    left = support.end()
+    print(*left, sep="\n", end="")
+    sys.exit(0 if result.wasSuccessful() and not left else 1)
 
 
 if __name__ == "__main__":
