@@ -95,8 +95,9 @@ const char *bus_dead_letter_topic(const struct bus *bus); /* prefixed */
 int32_t bus_partition_of(struct bus *bus, struct bytes topic, struct bytes key);
 /*
  * Records of the topic that no group has read yet: the lowest lag among the groups that commit
- * offsets for it; -1 when not known or no group is there. Asks the broker: blocks up to timeout_ms.
+ * offsets for it; below 0 where there is none. Asks the broker: blocks up to timeout_ms.
  */
+enum { BUS_LAG_UNKNOWN = -1, BUS_LAG_UNREAD = -2 /* the broker says that no group reads it */ };
 int64_t bus_topic_lag(struct bus *bus, struct bytes topic, uint32_t timeout_ms);
 
 #endif

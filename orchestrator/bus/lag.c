@@ -165,7 +165,7 @@ static bool ask_watermarks(struct inquiry *inquiry)
     return true;
 }
 
-/* Lag of a group from its committed offsets; -1 when it has none for this topic. */
+/* Lag of a group from its committed offsets. */
 static int64_t sum_lag(const struct inquiry *inquiry,
                        const rd_kafka_topic_partition_list_t *committed)
 {
@@ -183,7 +183,7 @@ static int64_t sum_lag(const struct inquiry *inquiry,
         const int64_t behind = inquiry->high->elems[at->partition].offset - from;
         sum += behind > 0 ? behind : 0;
     }
-    return reads_it ? sum : -1;
+    return reads_it ? sum : BUS_LAG_UNREAD;
 }
 
 static int64_t ask_group(struct inquiry *inquiry, const char *group)
@@ -197,8 +197,8 @@ static int64_t ask_group(struct inquiry *inquiry, const char *group)
     rd_kafka_AdminOptions_destroy(options);
 
     rd_kafka_event_t *event = answer(inquiry);
-    if (event == NULL) return -1;
-    int64_t lag = -1;
+    if (event == NULL) return BUS_LAG_UNKNOWN;
+    int64_t lag = BUS_LAG_UNKNOWN;
     size_t count = 0;
     const rd_kafka_ListConsumerGroupOffsets_result_t *result =
         rd_kafka_event_ListConsumerGroupOffsets_result(event);
@@ -213,10 +213,11 @@ static int64_t ask_group(struct inquiry *inquiry, const char *group)
 static int64_t lowest_lag(struct inquiry *inquiry, const rd_kafka_ConsumerGroupListing_t **groups,
                           size_t count)
 {
-    int64_t lowest = -1;
+    int64_t lowest = count > GROUPS_MAX ? BUS_LAG_UNKNOWN : BUS_LAG_UNREAD;
     for (size_t i = 0; i < count && i < GROUPS_MAX; i++) {
         const int64_t lag = ask_group(inquiry, rd_kafka_ConsumerGroupListing_group_id(groups[i]));
-        if (lag >= 0 && (lowest < 0 || lag < lowest)) lowest = lag;
+        const bool better = lowest < 0 ? lag > lowest : lag >= 0 && lag < lowest;
+        if (better) lowest = lag;
     }
     return lowest;
 }
@@ -228,8 +229,8 @@ static int64_t ask_groups(struct inquiry *inquiry)
     rd_kafka_AdminOptions_destroy(options);
 
     rd_kafka_event_t *event = answer(inquiry);
-    if (event == NULL) return -1;
-    int64_t lag = -1;
+    if (event == NULL) return BUS_LAG_UNKNOWN;
+    int64_t lag = BUS_LAG_UNKNOWN;
     const rd_kafka_ListConsumerGroups_result_t *result =
         rd_kafka_event_ListConsumerGroups_result(event);
     if (result != NULL) {
@@ -251,7 +252,7 @@ static int64_t ask_lag(rd_kafka_t *kafka, const struct entry *entry, int64_t end
                               .partitions = entry->partitions,
                               .low = rd_kafka_topic_partition_list_new(entry->partitions),
                               .high = rd_kafka_topic_partition_list_new(entry->partitions)};
-    const int64_t lag = ask_watermarks(&inquiry) ? ask_groups(&inquiry) : -1;
+    const int64_t lag = ask_watermarks(&inquiry) ? ask_groups(&inquiry) : BUS_LAG_UNKNOWN;
     rd_kafka_topic_partition_list_destroy(inquiry.low);
     rd_kafka_topic_partition_list_destroy(inquiry.high);
     rd_kafka_queue_destroy(inquiry.queue);
@@ -260,14 +261,14 @@ static int64_t ask_lag(rd_kafka_t *kafka, const struct entry *entry, int64_t end
 
 int64_t lag_of(struct lag *lag, struct bytes topic, uint32_t timeout_ms)
 {
-    if (topic.size == 0 || topic.size >= TOPIC_NAME_SIZE) return -1;
+    if (topic.size == 0 || topic.size >= TOPIC_NAME_SIZE) return BUS_LAG_UNKNOWN;
     const int64_t end_ms = clock_monotonic_ms() + timeout_ms;
     pthread_mutex_lock(&lag->lock);
     struct entry *entry = find_entry(lag, topic);
     if (clock_monotonic_ms() >= entry->lag_until_ms) {
         rd_kafka_t *kafka = producer_hold(lag->producer);
         refresh_partitions(kafka, entry, end_ms);
-        entry->lag = entry->partitions > 0 ? ask_lag(kafka, entry, end_ms) : -1;
+        entry->lag = entry->partitions > 0 ? ask_lag(kafka, entry, end_ms) : BUS_LAG_UNKNOWN;
         producer_release(lag->producer, kafka);
         entry->lag_until_ms = clock_monotonic_ms() + FRESH_MS;
     }
