@@ -156,8 +156,12 @@ static bool read_secret_file(struct config *config, const struct setting *settin
     if (file == NULL) {
         return err_set(err, ERR_INVALID, "cannot read %.150s: %s", path, strerror(errno));
     }
-    char text[SECRET_FILE_MAX];
-    const size_t size = fread(text, 1, sizeof text - 1, file);
+    char text[SECRET_FILE_MAX + 1];
+    const size_t size = fread(text, 1, sizeof text, file);
+    if (ferror(file) != 0) return err_set(err, ERR_INVALID, "cannot read %.150s", path);
+    if (size > SECRET_FILE_MAX) {
+        return err_set(err, ERR_INVALID, "%.150s is longer than %d bytes", path, SECRET_FILE_MAX);
+    }
     text[size] = '\0';
     text[strcspn(text, "\r\n")] = '\0';
     return set_value(config, setting, text, path, err);
@@ -225,6 +229,9 @@ static bool read_file(struct config *config, const char *path, int bit, struct e
     json_auto_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     if (root == NULL) {
         return err_set(err, ERR_INVALID, "%.100s line %d: %.100s", path, error.line, error.text);
+    }
+    if (!json_is_object(root)) {
+        return err_set(err, ERR_INVALID, "%.100s: an object of settings is wanted", path);
     }
     const char *key = NULL;
     json_t *value = NULL;
