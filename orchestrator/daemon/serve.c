@@ -204,8 +204,8 @@ void node_stop(struct node *node)
     if (node == NULL) return;
     const uint32_t grace_ms = node->config->grace_s * 1000;
     if (node->api != NULL) api_stop(node->api, grace_ms / 2);
-    if (node->bus != NULL) bus_stop_consuming(node->bus);
     if (node->engine != NULL) engine_stop(node->engine, grace_ms / 4);
+    if (node->bus != NULL) bus_stop_consuming(node->bus);
     bus_close(node->bus, FLUSH_MS);
     if (node->api != NULL) api_close(node->api);
     engine_close(node->engine);

@@ -89,66 +89,70 @@ static struct saga_write *make_saga_writes(struct batch *batch)
 
 /* ---- after the commit ---- */
 
-static void measure(const struct cached *cached)
+static void publish_dead_letters(const struct batch *batch)
 {
-    const struct saga *saga = cached->saga;
-    const char *name = saga->definition->name.data;
-    if (cached->fresh) metrics_add(METRIC_STARTED, 1, name, NULL, NULL);
-    if (!saga_is_finished(saga->state) || saga->finished_at_ms != saga->updated_at_ms) return;
-    const char *outcome = saga_state_name(saga->state);
-    metrics_add(METRIC_FINISHED, 1, name, outcome, NULL);
-    metrics_observe(METRIC_DURATION_SECONDS,
-                    (double)(saga->finished_at_ms - saga->created_at_ms) / 1000, name, outcome,
-                    NULL);
-}
-
-static void publish(struct batch *batch)
-{
-    struct engine *engine = batch->worker->engine;
-    for (size_t i = 0; i < batch->outgoing_count; i++) {
-        const struct outgoing *outgoing = &batch->outgoing[i];
-        const struct saga *saga = outgoing->cached->saga;
-        char definition[IDENT_SIZE_MAX + 16];
-        const int size = snprintf(definition, sizeof definition, "%s/%u",
-                                  saga->definition->name.data, saga->definition->version);
-        const struct bus_saga about = {
-            .definition = {definition, (size_t)size},
-            .trace = saga->trace,
-            .trace_state = saga->trace_state,
-            .now_ms = batch->now_ms,
-        };
-        if (!bus_send_command(engine->bus, &outgoing->command, &about)) {
-            outbox_add(engine->outbox, &outgoing->cached->id);
-        }
-    }
+    struct bus *bus = batch->worker->engine->bus;
     for (size_t i = 0; i < batch->dead_letter_count; i++) {
         const struct dead_letter_write *letter = &batch->dead_letters[i];
         const struct bus_header reason = {BYTES("sagad_reason"), bytes_of(letter->reason)};
         const struct bus_record record = {
-            .topic = bytes_of(bus_dead_letter_topic(engine->bus)),
+            .topic = bytes_of(bus_dead_letter_topic(bus)),
             .partition = -1,
             .key = letter->key,
             .value = letter->value,
             .headers = &reason,
             .header_count = 1,
         };
-        (void)bus_send_record(engine->bus, &record); /* a copy: the row in PostgreSQL counts */
+        (void)bus_send_record(bus, &record); /* a copy: the row in PostgreSQL counts */
     }
+}
+
+static bool send_command(struct batch *batch, const struct outgoing *outgoing)
+{
+    struct engine *engine = batch->worker->engine;
+    const struct saga *saga = outgoing->cached->saga;
+    char definition[IDENT_SIZE_MAX + 16];
+    const int size = snprintf(definition, sizeof definition, "%s/%u", saga->definition->name.data,
+                              saga->definition->version);
+    const struct bus_saga about = {
+        .definition = {definition, (size_t)size},
+        .trace = saga->trace,
+        .trace_state = saga->trace_state,
+        .now_ms = batch->now_ms,
+    };
+    topics_note(engine->topics, outgoing->command.send->topic);
+    /* What the bus takes while no broker answers would be given back half a minute later. */
+    return !atomic_load(&engine->broker_lost) &&
+           bus_send_command(engine->bus, &outgoing->command, &about);
+}
+
+static void publish(struct batch *batch)
+{
+    struct engine *engine = batch->worker->engine;
+    for (size_t i = 0; i < batch->count; i++) { /* first: what fails below comes in again */
+        const struct work *work = batch->works[i];
+        if (work->kind == WORK_RESEND) outbox_sent(engine->outbox, &work->saga_id);
+    }
+    for (size_t i = 0; i < batch->outgoing_count; i++) {
+        const struct outgoing *outgoing = &batch->outgoing[i];
+        if (!send_command(batch, outgoing)) outbox_add(engine->outbox, &outgoing->cached->id);
+    }
+    publish_dead_letters(batch);
     if (batch->outgoing_count > 0) bus_flush_soon(engine->bus);
 }
 
 static void store_offsets(struct batch *batch)
 {
     struct engine *engine = batch->worker->engine;
+    bool any = false;
     for (size_t i = 0; i < batch->count; i++) {
         const struct work *work = batch->works[i];
         if (work->kind != WORK_RECORD || !work->inbound->tracked) continue;
         const struct bus_record *record = &work->inbound->record;
-        int64_t offset = 0;
-        if (inbox_done(engine->inbox, record->topic, record->partition, record->offset, &offset)) {
-            bus_store_offset(engine->bus, record->topic, record->partition, offset);
-        }
+        inbox_done(engine->inbox, record->topic, record->partition, record->offset);
+        any = true;
     }
+    if (any) engine_store_offsets(engine);
 }
 
 static void answer(struct work *work)
@@ -167,7 +171,6 @@ static void settle_sagas(struct batch *batch)
     struct engine *engine = batch->worker->engine;
     for (size_t i = 0; i < batch->touched_count; i++) {
         struct cached *cached = batch->touched[i];
-        measure(cached);
         cached->fresh = false;
         cached->touched = false;
         cached->stored_revision = cached->saga->revision;
@@ -184,12 +187,20 @@ static void settle_sagas(struct batch *batch)
     }
 }
 
-static void requeue(struct worker *worker, struct work *work)
+static void come_again(struct worker *worker, struct work *work)
 {
     const bool start = work->kind == WORK_REQUEST && work->request->kind == REQUEST_START;
-    atomic_fetch_add(&worker->engine->queued, 1);
+    work_push(start ? &worker->starts_again : &worker->urgent_again, work);
+}
+
+/* Before everything that came meanwhile. */
+static void queue_again(struct worker *worker)
+{
+    atomic_fetch_add(&worker->engine->queued,
+                     worker->urgent_again.count + worker->starts_again.count);
     pthread_mutex_lock(&worker->lock);
-    work_push_front(start ? &worker->starts : &worker->urgent, work);
+    work_prepend(&worker->urgent, &worker->urgent_again);
+    work_prepend(&worker->starts, &worker->starts_again);
     pthread_mutex_unlock(&worker->lock);
 }
 
@@ -199,15 +210,16 @@ static void succeed(struct batch *batch)
     struct worker *worker = batch->worker;
     publish(batch);
     store_offsets(batch);
+    batch_measure(batch);
     settle_sagas(batch);
     for (size_t i = 0; i < batch->count; i++) {
         struct work *work = batch->works[i];
         if (work->kind == WORK_REQUEST && work->request != NULL && !work->deferred) answer(work);
     }
-    for (size_t i = batch->count; i-- > 0;) { /* backwards: the front of the queue keeps order */
+    for (size_t i = 0; i < batch->count; i++) {
         struct work *work = batch->works[i];
         if (work->deferred)
-            requeue(worker, work);
+            come_again(worker, work);
         else
             work_free(work);
     }
@@ -215,7 +227,6 @@ static void succeed(struct batch *batch)
         cache_settle(worker->cache, batch->touched[i]);
     }
     cache_trim(worker->cache);
-    metrics_observe(METRIC_BATCH_EVENTS, (double)batch->count, NULL, NULL, NULL);
     worker->pause_ms = 0;
     atomic_store(&worker->database_up, true);
 }
@@ -230,57 +241,54 @@ static void drop_sagas(struct batch *batch)
     batch->touched_count = 0;
 }
 
-static void answer_failure(struct work *work, enum request_result result)
-{
-    const struct answer failure = {.result = result};
-    work->request->done(work->request, &failure);
-    work_free(work);
-}
-
 /*
  * Callers hear that the database is away; replies and timers wait for it. When the worker is to
  * stop they are let go: offsets are not stored, so the broker delivers the replies again.
  */
-static void fail_unavailable(struct batch *batch)
+static void give_up(struct worker *worker, struct work **works, size_t count)
 {
-    struct worker *worker = batch->worker;
-    atomic_store(&worker->database_up, false);
-    pthread_mutex_lock(&worker->lock);
-    const bool stopping = worker->stopping;
-    pthread_mutex_unlock(&worker->lock);
-    for (size_t i = batch->count; i-- > 0;) {
-        struct work *work = batch->works[i];
-        if (work->kind == WORK_REQUEST)
-            answer_failure(work, RESULT_UNAVAILABLE);
-        else if (stopping)
-            work_free(work);
+    const bool stopping = worker_is_stopping(worker);
+    for (size_t i = 0; i < count; i++) {
+        if (works[i]->kind == WORK_REQUEST || stopping)
+            work_refuse(works[i]);
         else
-            requeue(worker, work);
+            come_again(worker, works[i]);
     }
+}
+
+/* The database is away: longer each time, whatever comes in meanwhile. */
+static void rest(struct worker *worker)
+{
     worker->pause_ms = worker->pause_ms == 0 ? PAUSE_FIRST_MS : worker->pause_ms * 2;
     if (worker->pause_ms > PAUSE_MAX_MS) worker->pause_ms = PAUSE_MAX_MS;
+    const int64_t until_ms = clock_monotonic_ms() + worker->pause_ms;
     pthread_mutex_lock(&worker->lock);
-    if (!worker->stopping) worker_wait(worker, worker->pause_ms);
+    int64_t left_ms = worker->pause_ms;
+    while (!worker->stopping && left_ms > 0) {
+        worker_wait(worker, left_ms);
+        left_ms = until_ms - clock_monotonic_ms();
+    }
     pthread_mutex_unlock(&worker->lock);
 }
 
-/* One event that cannot be carried out: set it aside where people see it. */
-static void quarantine(struct worker *worker, struct work *work, const char *why)
+/* False: the database is away. */
+static bool store_dead_letter_alone(struct worker *worker, struct batch *batch, struct work *work)
 {
-    char id[UUID_TEXT_SIZE];
-    uuid_print(&work->saga_id, id);
-    log_event(LOG_ERROR, "event_quarantined", "saga=%s kind=%d reason=\"%s\"", id, (int)work->kind,
-              why);
-    if (work->kind == WORK_REQUEST) {
-        answer_failure(work, RESULT_INTERNAL);
-        return;
-    }
-    if (work->kind != WORK_RECORD) {
-        const int64_t now_ms = clock_wall_ms();
-        timers_set(worker->timers, &work->saga_id, now_ms + POISON_PAUSE_MS, now_ms);
-        work_free(work);
-        return;
-    }
+    batch_add_dead_letter(batch, work, "quarantined");
+    const struct store_batch rows = {.dead_letters = batch->dead_letters, .dead_letter_count = 1};
+    bool unknown = false; /* written twice it is there once */
+    struct err err;
+    if (store_commit(worker->store, &rows, &unknown, &err)) return true;
+    if (err.kind == ERR_UNAVAILABLE) return false;
+    /* The copy in the dead letter topic is all that is left of it. Others must not wait behind it.
+     */
+    log_event(LOG_ERROR, "dead_letter_refused", "partition=%d offset=%lld reason=\"%s\"",
+              work->inbound->record.partition, (long long)work->inbound->record.offset, err.text);
+    return true;
+}
+
+static bool quarantine_record(struct worker *worker, struct work *work)
+{
     arena_reset(&worker->arena);
     struct dead_letter_write letter;
     struct batch batch = {.worker = worker,
@@ -288,21 +296,47 @@ static void quarantine(struct worker *worker, struct work *work, const char *why
                           .count = 1,
                           .now_ms = clock_wall_ms(),
                           .dead_letters = &letter};
-    batch_add_dead_letter(&batch, work, "quarantined");
-    const struct store_batch rows = {.dead_letters = &letter, .dead_letter_count = 1};
-    bool unknown = false;
-    struct err err;
-    metrics_add(METRIC_REPLIES, 1, "quarantined", NULL, NULL);
-    if (store_commit(worker->store, &rows, &unknown, &err)) {
-        store_offsets(&batch);
-        work_free(work);
-        return;
+    if (!store_dead_letter_alone(worker, &batch, work)) {
+        give_up(worker, &work, 1);
+        return false;
     }
-    log_event(LOG_ERROR, "quarantine_failed", "saga=%s reason=\"%s\"", id, err.text);
-    if (err.kind == ERR_UNAVAILABLE)
-        requeue(worker, work); /* its offset stays uncommitted */
-    else
-        work_free(work);
+    work->reply_result = "quarantined";
+    batch_measure(&batch);
+    publish_dead_letters(&batch);
+    store_offsets(&batch);
+    work_free(work);
+    return true;
+}
+
+/* One event that cannot be carried out: set it aside where people see it. False: not now. */
+static bool quarantine(struct worker *worker, struct work *work, const char *why)
+{
+    char id[UUID_TEXT_SIZE];
+    uuid_print(&work->saga_id, id);
+    log_event(LOG_ERROR, "event_quarantined", "saga=%s kind=%d reason=\"%s\"", id, (int)work->kind,
+              why);
+    if (work->kind == WORK_RECORD) return quarantine_record(worker, work);
+    if (work->kind == WORK_REQUEST) {
+        const struct answer failure = {.result = RESULT_INTERNAL};
+        work->request->done(work->request, &failure);
+    } else {
+        const int64_t now_ms = clock_wall_ms();
+        outbox_sent(worker->engine->outbox, &work->saga_id);
+        timers_set(worker->timers, &work->saga_id, now_ms + POISON_PAUSE_MS, now_ms);
+    }
+    work_free(work);
+    return true;
+}
+
+static void tell_unavailable(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++) {
+        struct work *work = batch->works[i];
+        if (work->kind != WORK_REQUEST || work->request == NULL || work->deferred) continue;
+        const struct answer unavailable = {.result = RESULT_UNAVAILABLE};
+        work->request->done(work->request, &unavailable);
+        work->request = NULL; /* answered */
+    }
 }
 
 /* An unknown commit: nothing else may happen before PostgreSQL has said what became of it. */
@@ -310,7 +344,6 @@ static bool resolve(struct batch *batch)
 {
     struct worker *worker = batch->worker;
     const int64_t since_ms = clock_monotonic_ms();
-    bool told = false;
     for (;;) {
         struct err err;
         bool committed = false;
@@ -321,21 +354,14 @@ static bool resolve(struct batch *batch)
             return committed;
         }
         atomic_store(&worker->database_up, false);
-        if (!told && clock_monotonic_ms() - since_ms > RESOLVE_PATIENCE_MS) {
-            for (size_t i = 0; i < batch->count; i++) {
-                struct work *work = batch->works[i];
-                if (work->kind != WORK_REQUEST || work->deferred) continue;
-                const struct answer unavailable = {.result = RESULT_UNAVAILABLE};
-                work->request->done(work->request, &unavailable);
-                work->request = NULL; /* answered */
-            }
-            told = true;
+        const bool stopping = worker_is_stopping(worker);
+        if (stopping || clock_monotonic_ms() - since_ms > RESOLVE_PATIENCE_MS) {
+            tell_unavailable(batch);
         }
+        if (stopping) return false; /* whoever comes next finds what is durable */
         pthread_mutex_lock(&worker->lock);
         worker_wait(worker, PAUSE_FIRST_MS * 4);
-        const bool stopping = worker->stopping;
         pthread_mutex_unlock(&worker->lock);
-        if (stopping && told) return false; /* whoever comes next finds what is durable */
     }
 }
 
@@ -347,6 +373,10 @@ static void prepare(struct batch *batch)
 {
     struct arena *arena = &batch->worker->arena;
     arena_reset(arena);
+    batch->worker->batch_number++;
+    batch->stale = false;
+    batch->measured = NULL;
+    batch->measured_count = batch->measured_room = 0;
     batch->now_ms = clock_wall_ms();
     batch->key_rows = arena_array(arena, batch->count, sizeof *batch->key_rows);
     batch->key_given = arena_array(arena, batch->count, sizeof *batch->key_given);
@@ -377,8 +407,7 @@ static enum try_result result_of(const struct err *err)
 static bool commit(struct batch *batch, struct err *err)
 {
     struct worker *worker = batch->worker;
-    const bool rows = batch->touched_count > 0 || batch->dead_letter_count > 0;
-    if (!rows) return true;
+    if (batch->touched_count + batch->dead_letter_count + batch->key_count == 0) return true;
     batch->processed_count =
         inbox_ranges(worker->engine->inbox, clock_monotonic_ms(), batch->processed, 64);
     const struct store_batch write = {
@@ -410,6 +439,11 @@ static enum try_result try_once(struct batch *batch, struct err *err)
     prepare(batch);
     if (!batch_load(batch, err)) return result_of(err);
     batch_decide(batch);
+    if (batch->stale) {
+        drop_sagas(batch);
+        (void)err_set(err, ERR_CONFLICT, "another node was faster");
+        return TRY_CONFLICT;
+    }
     if (commit(batch, err)) {
         succeed(batch);
         return TRY_DONE;
@@ -430,29 +464,38 @@ static size_t without_answered(struct work **works, size_t count)
     return kept;
 }
 
-void batch_carry_out(struct worker *worker, struct work **works, size_t count)
+/* False: the database is away; the works are answered or to come again. */
+static bool carry_out(struct worker *worker, struct work **works, size_t count)
 {
     struct batch batch = {.worker = worker, .works = works, .count = count};
     struct err err = {0};
-    for (int conflicts = 0; conflicts < CONFLICTS_MAX; conflicts++) {
+    enum try_result result = TRY_CONFLICT;
+    for (int tries = 0; result == TRY_CONFLICT && tries < CONFLICTS_MAX; tries++) {
         batch.count = without_answered(works, batch.count);
-        if (batch.count == 0) return;
-        switch (try_once(&batch, &err)) {
-        case TRY_DONE: return;
-        case TRY_CONFLICT: continue;
-        case TRY_UNAVAILABLE:
-            batch.count = without_answered(works, batch.count);
-            log_event(LOG_WARNING, "database_unavailable", "events=%zu reason=\"%s\"", batch.count,
-                      err.text);
-            fail_unavailable(&batch);
-            return;
-        case TRY_REFUSED: conflicts = CONFLICTS_MAX; break;
-        }
+        if (batch.count == 0) return true;
+        result = try_once(&batch, &err);
     }
-    if (batch.count == 1) {
-        quarantine(worker, works[0], err.text);
-        return;
+    if (result == TRY_DONE) return true;
+    batch.count = without_answered(works, batch.count);
+    if (result == TRY_UNAVAILABLE) {
+        atomic_store(&worker->database_up, false);
+        log_event(LOG_WARNING, "database_unavailable", "events=%zu reason=\"%s\"", batch.count,
+                  err.text);
+        give_up(worker, works, batch.count);
+        return false;
     }
-    batch_carry_out(worker, works, batch.count / 2);
-    batch_carry_out(worker, works + batch.count / 2, batch.count - batch.count / 2);
+    if (batch.count <= 1) return batch.count == 0 || quarantine(worker, works[0], err.text);
+    const size_t half = batch.count / 2;
+    if (carry_out(worker, works, half)) {
+        return carry_out(worker, works + half, batch.count - half);
+    }
+    give_up(worker, works + half, batch.count - half); /* behind the first half, as they came */
+    return false;
+}
+
+void batch_carry_out(struct worker *worker, struct work **works, size_t count)
+{
+    const bool there = carry_out(worker, works, count);
+    queue_again(worker);
+    if (!there) rest(worker);
 }

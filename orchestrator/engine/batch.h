@@ -12,6 +12,15 @@ struct outgoing {
     struct cached *cached;
 };
 
+/* An attempt that came to an end, for the counters. */
+struct measured {
+    const struct definition *definition;
+    const struct step *step;
+    const char *outcome;
+    enum op op;
+    int64_t took_ms; /* of the step; -1: it goes on */
+};
+
 /* Everything in the worker's batch arena; arrays have room for what the batch can make. */
 struct batch {
     struct worker *worker;
@@ -34,6 +43,9 @@ struct batch {
     size_t processed_count;
     struct outgoing *outgoing;
     size_t outgoing_count, outgoing_room;
+    struct measured *measured;
+    size_t measured_count, measured_room;
+    bool stale; /* memory may have been wrong: what was decided is not to be believed */
 };
 
 /* load.c: request keys and sagas of the batch, two round trips at most. */
@@ -42,5 +54,20 @@ MUST_CHECK bool batch_load(struct batch *batch, struct err *err);
 void batch_decide(struct batch *batch);
 /* Write a dead letter for the record of `work`. */
 void batch_add_dead_letter(struct batch *batch, const struct work *work, const char *reason);
+/* Room for one more in an array of the batch's arena. */
+void *batch_grow(struct batch *batch, void *old, size_t count, size_t *room, size_t size);
+
+/* measure.c: noted while deciding, counted after the commit. */
+void batch_note_reply(struct batch *batch, const struct saga *saga, const struct event *event);
+/* The attempts whose time is over, before a timer is decided ... */
+struct endings {
+    struct ending *ending;
+    size_t count;
+};
+struct endings batch_endings(struct batch *batch, const struct saga *saga);
+/* ... and those of them that the timer ended. */
+void batch_note_timeouts(struct batch *batch, const struct saga *saga,
+                         const struct endings *endings);
+void batch_measure(const struct batch *batch);
 
 #endif

@@ -16,6 +16,7 @@ struct cached {
     struct uuid id;
     struct saga *saga; /* in `arena` */
     struct arena arena;
+    uint64_t loaded_in;       /* number of the batch that read it from PostgreSQL */
     uint32_t stored_revision; /* as committed; compare-and-set against it */
     size_t loaded_bytes;      /* of the arena when it came in */
     size_t counted_bytes;     /* of the arena as last counted */
@@ -34,7 +35,9 @@ struct cached *cache_find(struct cache *cache, const struct uuid *id);
 /* A new, empty entry; there must be none with this id. The caller fills `saga`. */
 struct cached *cache_add(struct cache *cache, const struct uuid *id);
 void cache_drop(struct cache *cache, struct cached *cached);
-/* Count what an entry holds now; a finished saga becomes the first to go, a bloated one goes. */
+/*
+ * Count what an entry holds now (after it was filled and after each change); a finished saga
+ * becomes the first to go, a bloated one that has been changed goes. */
 void cache_settle(struct cache *cache, struct cached *cached);
 /* Drop the oldest until the limit holds: between batches only. */
 void cache_trim(struct cache *cache);

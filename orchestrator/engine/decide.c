@@ -6,7 +6,6 @@
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
-#include "orchestrator/telemetry/metrics.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -16,11 +15,11 @@ enum { UNSENT_TIMER_PAUSE_MS = 1000 };
 
 /* ---- what a decision leaves behind ---- */
 
-static void *grow(struct arena *arena, void *old, size_t count, size_t *room, size_t size)
+void *batch_grow(struct batch *batch, void *old, size_t count, size_t *room, size_t size)
 {
     if (count < *room) return old;
-    *room = *room == 0 ? 256 : *room * 2;
-    void *bigger = arena_array(arena, *room, size);
+    *room = *room == 0 ? 64 : *room * 2;
+    void *bigger = arena_array(&batch->worker->arena, *room, size);
     if (count > 0) memcpy(bigger, old, count * size);
     return bigger;
 }
@@ -36,8 +35,8 @@ static void take_history(struct batch *batch, struct cached *cached,
                          const struct decision *decision)
 {
     if (decision->history.data == NULL) return;
-    batch->histories = grow(&batch->worker->arena, batch->histories, batch->history_count,
-                            &batch->history_room, sizeof *batch->histories);
+    batch->histories = batch_grow(batch, batch->histories, batch->history_count,
+                                  &batch->history_room, sizeof *batch->histories);
     batch->histories[batch->history_count++] = (struct history_write){
         .id = cached->id,
         .seq = decision->history_first_seq,
@@ -55,8 +54,8 @@ static void take_commands(struct batch *batch, struct cached *cached,
                           const struct decision *decision)
 {
     for (size_t i = 0; i < decision->command_count; i++) {
-        batch->outgoing = grow(&batch->worker->arena, batch->outgoing, batch->outgoing_count,
-                               &batch->outgoing_room, sizeof *batch->outgoing);
+        batch->outgoing = batch_grow(batch, batch->outgoing, batch->outgoing_count,
+                                     &batch->outgoing_room, sizeof *batch->outgoing);
         batch->outgoing[batch->outgoing_count++] = (struct outgoing){decision->commands[i], cached};
     }
 }
@@ -124,8 +123,9 @@ static bool is_key_in_batch(const struct batch *batch, struct bytes key)
 
 static bool is_same_start(const struct saga *saga, const struct start_request *start)
 {
-    return saga->definition == start->definition && bytes_equal(saga->input, start->input) &&
-           bytes_equal(saga->labels, start->labels) && saga->start_at_ms == start->start_at_ms;
+    return saga->definition->stored_id == start->definition->stored_id &&
+           bytes_equal(saga->input, start->input) && bytes_equal(saga->labels, start->labels) &&
+           saga->start_at_ms == start->start_at_ms;
 }
 
 static struct cached *new_saga(struct batch *batch, const struct work *work)
@@ -232,22 +232,6 @@ void batch_add_dead_letter(struct batch *batch, const struct work *work, const c
     };
 }
 
-static void measure_reply(const struct saga *saga, const struct event *event)
-{
-    static const char *const OUTCOMES[] = {"success", "failure", "retry", "progress", "pending"};
-    if (event->outcome == OUTCOME_PROGRESS || event->outcome == OUTCOME_PENDING) return;
-    const struct definition *definition = saga->definition;
-    const struct step *step = &definition->steps[event->step];
-    metrics_add(METRIC_STEP_ATTEMPTS, 1, definition->name.data, step->id.data,
-                OUTCOMES[event->outcome]);
-    const struct step_runs *runs = &saga->steps[event->step];
-    const uint32_t at = event->index == INDEX_NONE ? 0 : (uint32_t)event->index;
-    if (event->outcome != OUTCOME_SUCCESS || at >= runs->count) return;
-    const int64_t took_ms = runs->run[at].finished_at_ms - runs->run[at].first_sent_at_ms;
-    metrics_observe(METRIC_STEP_DURATION_SECONDS, (double)took_ms / 1000, definition->name.data,
-                    step->id.data, op_name(event->op));
-}
-
 /* Carry out a reply whose token is good; VERDICT_UNKNOWN when it names nothing that there is. */
 static enum verdict decide_reply(struct batch *batch, const struct token *token,
                                  const struct event *given, struct cached **ret_cached)
@@ -264,7 +248,12 @@ static enum verdict decide_reply(struct batch *batch, const struct token *token,
     decide(batch, cached, &event, &decision);
     *ret_cached = cached;
     if (decision.verdict == VERDICT_APPLIED && event.kind == EVENT_REPLY) {
-        measure_reply(cached->saga, &event);
+        batch_note_reply(batch, cached->saga, &event);
+    }
+    if (decision.verdict == VERDICT_UNKNOWN && cached->loaded_in != batch->worker->batch_number) {
+        /* Nothing is written of it, so no commit would find out that another node knows more. */
+        batch->stale = true;
+        touch(batch, cached);
     }
     return decision.verdict;
 }
@@ -273,12 +262,13 @@ static void decide_record(struct batch *batch, struct work *work)
 {
     const struct inbound *inbound = work->inbound;
     const char *result = "forged";
+    work->cached = NULL;
     if (inbound->result == REPLY_VALID || inbound->result == REPLY_MALFORMED) {
         const enum verdict verdict =
             decide_reply(batch, &inbound->reply.token, &inbound->reply.event, &work->cached);
         result = inbound->result == REPLY_MALFORMED ? "malformed" : verdict_name(verdict);
     }
-    metrics_add(METRIC_REPLIES, 1, result, NULL, NULL);
+    work->reply_result = result;
     if (strcmp(result, "forged") == 0 || strcmp(result, "malformed") == 0 ||
         strcmp(result, "unknown") == 0) {
         batch_add_dead_letter(batch, work, result);
@@ -296,6 +286,7 @@ static void decide_request(struct batch *batch, size_t i)
     work->answer = (struct answer){.result = RESULT_DONE};
     work->cached = NULL;
     work->deferred = false;
+    work->reply_result = NULL;
     if (batch->key_given[i]) {
         work->deferred = is_key_in_batch(batch, request->key.key);
         if (work->deferred || answer_from_key(batch, i)) return;
@@ -308,39 +299,54 @@ static void decide_request(struct batch *batch, size_t i)
             decide_reply(batch, &request->reply.token, &request->reply.event, &work->cached);
         work->answer.result =
             work->answer.verdict == VERDICT_UNKNOWN ? RESULT_NOT_FOUND : RESULT_DONE;
-        metrics_add(METRIC_REPLIES, 1, verdict_name(work->answer.verdict), NULL, NULL);
+        work->reply_result = verdict_name(work->answer.verdict);
         break;
     }
 }
 
 /* ---- timers ---- */
 
+/*
+ * The saga's command never left, so the time of whoever should answer does not run. Where it is
+ * refused although the broker is there (no such topic), time goes on.
+ */
+static bool is_held(struct engine *engine, const struct uuid *id)
+{
+    const enum outbox_place place = outbox_find(engine->outbox, id);
+    if (place == OUTBOX_NOT) return false;
+    return place == OUTBOX_WAITING || !atomic_load(&engine->broker_up);
+}
+
 static void decide_timer(struct batch *batch, struct work *work)
 {
     struct worker *worker = batch->worker;
+    work->lag_ms = -1;
     work->cached = cache_find(worker->cache, &work->saga_id);
     if (work->cached == NULL) return;
-    struct engine *engine = worker->engine;
-    if (work->kind == WORK_TIMER && !atomic_load(&engine->broker_up) &&
-        outbox_has(engine->outbox, &work->saga_id)) {
-        /* Its command never left: the time that a participant has does not run. */
+    if (is_held(worker->engine, &work->saga_id)) {
         timers_set(worker->timers, &work->saga_id, batch->now_ms + UNSENT_TIMER_PAUSE_MS,
                    batch->now_ms);
         work->cached = NULL;
         return;
     }
-    const struct event event = {
-        .kind = work->kind == WORK_TIMER ? EVENT_TIMER : EVENT_RESEND,
-        .step = -1,
-        .index = INDEX_NONE,
-    };
+    const struct saga *saga = work->cached->saga;
+    const struct endings endings = batch_endings(batch, saga);
+    const struct event event = {.kind = EVENT_TIMER, .step = -1, .index = INDEX_NONE};
     struct decision decision;
     decide(batch, work->cached, &event, &decision);
-    if (work->kind == WORK_TIMER && decision.verdict == VERDICT_APPLIED && work->due_at_ms > 0) {
-        const int64_t lag_ms = batch->now_ms - work->due_at_ms;
-        metrics_observe(METRIC_SCHEDULE_LAG_SECONDS, (double)(lag_ms > 0 ? lag_ms : 0) / 1000, NULL,
-                        NULL, NULL);
-    }
+    if (decision.verdict != VERDICT_APPLIED) return;
+    batch_note_timeouts(batch, saga, &endings);
+    if (work->due_at_ms == 0) return;
+    work->lag_ms = batch->now_ms > work->due_at_ms ? batch->now_ms - work->due_at_ms : 0;
+}
+
+static void decide_resend(struct batch *batch, struct work *work)
+{
+    work->cached = cache_find(batch->worker->cache, &work->saga_id);
+    if (work->cached == NULL) return;
+    const struct event event = {.kind = EVENT_RESEND, .step = -1, .index = INDEX_NONE};
+    struct decision decision;
+    decide(batch, work->cached, &event, &decision);
 }
 
 void batch_decide(struct batch *batch)
@@ -349,8 +355,8 @@ void batch_decide(struct batch *batch)
         switch (batch->works[i]->kind) {
         case WORK_REQUEST: decide_request(batch, i); break;
         case WORK_RECORD: decide_record(batch, batch->works[i]); break;
-        case WORK_TIMER:
-        case WORK_RESEND: decide_timer(batch, batch->works[i]); break;
+        case WORK_TIMER: decide_timer(batch, batch->works[i]); break;
+        case WORK_RESEND: decide_resend(batch, batch->works[i]); break;
         }
     }
 }

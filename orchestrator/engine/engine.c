@@ -3,6 +3,7 @@
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
 #include "orchestrator/engine/internal.h"
+#include "orchestrator/telemetry/metrics.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -14,8 +15,9 @@
 enum {
     STALLED_AFTER_MS = 30000,
     STATEMENT_TIMEOUT_MS = 5000,
-    HOUSE_STATEMENT_TIMEOUT_MS = 30000,
-    QUEUE_PUSH_BACK = 50000, /* replies waiting before the consumer is held */
+    HOUSE_STATEMENT_TIMEOUT_MS = 8000,       /* a stop may have to wait for it */
+    QUEUE_PUSH_BACK = 50000,                 /* events waiting before the consumer is held */
+    HELD_PUSH_BACK_BYTES = 64 * 1024 * 1024, /* of reply records in memory */
     PUSH_BACK_MS = 2,
 };
 
@@ -38,6 +40,7 @@ static bool open_worker(struct engine *engine, uint32_t number, struct err *err)
     struct worker *worker = &engine->workers[number];
     char role[32];
     (void)snprintf(role, sizeof role, "writer-%u", number);
+    engine->opened++;
     worker->engine = engine;
     worker->number = number;
     pthread_mutex_init(&worker->lock, NULL);
@@ -65,6 +68,7 @@ bool engine_open(const struct engine_options *options, struct engine **ret_engin
     (void)snprintf(engine->node_name, sizeof engine->node_name, "%s", options->node_name);
     engine->inbox = inbox_new();
     engine->outbox = outbox_new();
+    engine->topics = topics_new();
     pthread_mutex_init(&engine->house_lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -87,7 +91,6 @@ bool engine_open(const struct engine_options *options, struct engine **ret_engin
 
 static void close_worker(struct worker *worker)
 {
-    if (worker->engine == NULL) return;
     store_close(worker->store);
     cache_free(worker->cache);
     timers_free(worker->timers);
@@ -100,12 +103,13 @@ void engine_close(struct engine *engine)
 {
     if (engine == NULL) return;
     engine_stop(engine, 0);
-    for (uint32_t i = 0; i < WORKERS_MAX; i++)
+    for (uint32_t i = 0; i < engine->opened; i++)
         close_worker(&engine->workers[i]);
     store_close(engine->inbox_store);
     store_close(engine->house_store);
     inbox_free(engine->inbox);
     outbox_free(engine->outbox);
+    topics_free(engine->topics);
     pthread_cond_destroy(&engine->house_wake);
     pthread_mutex_destroy(&engine->house_lock);
     free(engine);
@@ -122,6 +126,16 @@ void engine_on_changed(struct engine *engine, engine_changed *changed, void *con
 static struct bytes copy_bytes(struct arena *arena, struct bytes bytes)
 {
     return bytes.data == NULL ? bytes : bytes_copy(arena, bytes);
+}
+
+static void store_offset(void *bus, struct bytes topic, int32_t partition, int64_t offset)
+{
+    bus_store_offset(bus, topic, partition, offset);
+}
+
+void engine_store_offsets(struct engine *engine)
+{
+    inbox_store_grown(engine->inbox, store_offset, engine->bus);
 }
 
 static struct inbound *copy_record(const struct bus_record *record)
@@ -142,35 +156,51 @@ static struct inbound *copy_record(const struct bus_record *record)
     return inbound;
 }
 
-static void give_record(struct engine *engine, const struct bus_record *record, bool tracked)
+static bool give_record(struct engine *engine, const struct bus_record *record, bool tracked)
 {
+    static const struct uuid NOBODY;
     struct inbound *inbound = copy_record(record);
     inbound->tracked = tracked;
     inbound->result = reply_read(&inbound->record, &engine->keys, &inbound->arena, &inbound->reply);
-    struct work *work = calloc(1, sizeof *work);
-    if (work == NULL) abort();
-    work->kind = WORK_RECORD;
+    inbound->bytes = arena_held(&inbound->arena);
+    inbound->held_bytes = &engine->held_bytes;
+    atomic_fetch_add(&engine->held_bytes, inbound->bytes);
+    const struct uuid *saga_id =
+        inbound->result == REPLY_FORGED ? &NOBODY : &inbound->reply.token.saga_id;
+    struct work *work = work_new(WORK_RECORD, saga_id);
     work->inbound = inbound;
-    if (inbound->result != REPLY_FORGED) work->saga_id = inbound->reply.token.saga_id;
-    worker_give(worker_of(engine, &work->saga_id), work);
+    return worker_give(worker_of(engine, &work->saga_id), work);
 }
 
+static bool is_crowded(struct engine *engine)
+{
+    return atomic_load(&engine->queued) > QUEUE_PUSH_BACK ||
+           atomic_load(&engine->held_bytes) > HELD_PUSH_BACK_BYTES;
+}
+
+/* Settled in an earlier life: whatever it did then, now it is a duplicate. */
+static void pass_over(struct engine *engine, const struct bus_record *record)
+{
+    metrics_add(METRIC_REPLIES, 1, verdict_name(VERDICT_DUPLICATE), NULL, NULL);
+    inbox_done(engine->inbox, record->topic, record->partition, record->offset);
+    engine_store_offsets(engine);
+}
+
+/* While stopping nothing is taken in: its offset is not stored, so it is delivered again. */
 static void on_reply(void *context, const struct bus_record *record)
 {
     struct engine *engine = context;
-    if (!inbox_begin(engine->inbox, record->topic, record->partition, record->offset,
-                     record->at_ms)) {
-        int64_t offset = 0;
-        if (inbox_done(engine->inbox, record->topic, record->partition, record->offset, &offset)) {
-            bus_store_offset(engine->bus, record->topic, record->partition, offset);
-        }
-        return;
-    }
-    while (atomic_load(&engine->queued) > QUEUE_PUSH_BACK && !atomic_load(&engine->stopping)) {
+    while (is_crowded(engine) && !atomic_load(&engine->stopping)) {
         const struct timespec pause = {.tv_nsec = PUSH_BACK_MS * 1000000L};
         nanosleep(&pause, NULL);
     }
-    give_record(engine, record, true);
+    if (atomic_load(&engine->stopping)) return;
+    if (inbox_begin(engine->inbox, record->topic, record->partition, record->offset,
+                    record->at_ms)) {
+        (void)give_record(engine, record, true);
+    } else {
+        pass_over(engine, record);
+    }
 }
 
 static void on_assigned(void *context, const char *topic, int32_t partition)
@@ -180,6 +210,7 @@ static void on_assigned(void *context, const char *topic, int32_t partition)
     struct processed_row *rows = NULL;
     size_t count = 0;
     struct err err;
+    if (atomic_load(&engine->stopping)) return; /* nothing is taken in any more */
     if (!store_processed(engine->inbox_store, bytes_of(topic), partition, &arena, &rows, &count,
                          &err)) {
         /* Only a shortcut is lost: the state machine knows duplicates. */
@@ -209,6 +240,8 @@ static void on_broker(void *context, bool up)
 {
     struct engine *engine = context;
     if (atomic_exchange(&engine->broker_up, up) != up) {
+        atomic_store(&engine->broker_lost, !up);
+        if (up) outbox_hurry(engine->outbox);
         log_event(up ? LOG_INFO : LOG_WARNING, up ? "broker_up" : "broker_down", "undispatched=%zu",
                   outbox_count(engine->outbox));
     }
@@ -228,10 +261,9 @@ void engine_bus_callbacks(struct engine *engine, struct bus_callbacks *ret_callb
 
 bool engine_replay_record(struct engine *engine, const struct bus_record *record)
 {
-    if (atomic_load(&engine->stopping)) return false;
+    if (!atomic_load(&engine->started) || atomic_load(&engine->stopping)) return false;
     if (atomic_load(&engine->queued) > engine->options.queue_max) return false;
-    give_record(engine, record, false);
-    return true;
+    return give_record(engine, record, false);
 }
 
 /* ---- running ---- */
@@ -241,13 +273,13 @@ bool engine_start(struct engine *engine, struct bus *bus, const struct token_key
 {
     engine->bus = bus;
     engine->keys = *keys;
-    atomic_store(&engine->broker_up, bus_is_up(bus));
+    atomic_store(&engine->started, true);
     for (uint32_t i = 0; i < engine->options.workers; i++) {
         struct worker *worker = &engine->workers[i];
         if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
             return err_set(err, ERR_UNAVAILABLE, "cannot start a worker thread");
         }
-        worker->running = true;
+        atomic_store(&worker->running, true);
     }
     if (pthread_create(&engine->house_thread, NULL, house_main, engine) != 0) {
         return err_set(err, ERR_UNAVAILABLE, "cannot start the housekeeping thread");
@@ -257,51 +289,56 @@ bool engine_start(struct engine *engine, struct bus *bus, const struct token_key
     return true;
 }
 
-static void stop_house(struct engine *engine)
+static void ask_house_to_stop(struct engine *engine)
 {
-    if (!engine->house_running) return;
     pthread_mutex_lock(&engine->house_lock);
     engine->house_stop = true;
     pthread_cond_signal(&engine->house_wake);
     pthread_mutex_unlock(&engine->house_lock);
-    pthread_join(engine->house_thread, NULL);
-    engine->house_running = false;
 }
 
-/* Requests that no worker took any more hear 503. */
-static void refuse_queued(struct worker *worker)
+static void ask_worker_to_stop(struct worker *worker, int64_t stop_by_ms)
 {
-    struct work *work = NULL;
-    while ((work = work_pop(&worker->starts)) != NULL ||
-           (work = work_pop(&worker->urgent)) != NULL) {
-        if (work->kind == WORK_REQUEST) {
-            const struct answer unavailable = {.result = RESULT_UNAVAILABLE};
-            work->request->done(work->request, &unavailable);
-        }
-        work_free(work);
+    pthread_mutex_lock(&worker->lock);
+    worker->stopping = true;
+    worker->stop_by_ms = stop_by_ms;
+    pthread_cond_signal(&worker->wake);
+    pthread_mutex_unlock(&worker->lock);
+}
+
+static bool is_database_up(struct engine *engine)
+{
+    for (uint32_t i = 0; i < engine->options.workers; i++) {
+        if (!atomic_load(&engine->workers[i].database_up)) return false;
+    }
+    return true;
+}
+
+static void drain(struct engine *engine, int64_t until_ms)
+{
+    while (atomic_load(&engine->queued) > 0 && is_database_up(engine) &&
+           clock_monotonic_ms() < until_ms) {
+        const struct timespec pause = {.tv_nsec = 5 * 1000000L};
+        nanosleep(&pause, NULL);
     }
 }
 
 void engine_stop(struct engine *engine, uint32_t grace_ms)
 {
-    atomic_store(&engine->stopping, true);
     const int64_t until_ms = clock_monotonic_ms() + grace_ms;
-    while (atomic_load(&engine->queued) > 0 && clock_monotonic_ms() < until_ms) {
-        const struct timespec pause = {.tv_nsec = 5 * 1000000L};
-        nanosleep(&pause, NULL);
-    }
-    stop_house(engine);
-    for (uint32_t i = 0; i < engine->options.workers; i++) {
+    atomic_store(&engine->stopping, true);
+    ask_house_to_stop(engine);
+    if (atomic_load(&engine->started)) drain(engine, until_ms);
+    for (uint32_t i = 0; i < engine->opened; i++)
+        ask_worker_to_stop(&engine->workers[i], until_ms);
+    for (uint32_t i = 0; i < engine->opened; i++) {
         struct worker *worker = &engine->workers[i];
-        if (!worker->running) continue;
-        pthread_mutex_lock(&worker->lock);
-        worker->stopping = true;
-        pthread_cond_signal(&worker->wake);
-        pthread_mutex_unlock(&worker->lock);
-        pthread_join(worker->thread, NULL);
-        worker->running = false;
-        refuse_queued(worker);
+        if (atomic_exchange(&worker->running, false)) pthread_join(worker->thread, NULL);
+        worker_shut(worker);
     }
+    if (!engine->house_running) return;
+    pthread_join(engine->house_thread, NULL);
+    engine->house_running = false;
 }
 
 /* ---- requests ---- */
@@ -340,12 +377,10 @@ void engine_submit(struct engine *engine, struct request *request)
         request->done(request, &refusal);
         return;
     }
-    struct work *work = calloc(1, sizeof *work);
-    if (work == NULL) abort();
-    work->kind = WORK_REQUEST;
+    const struct uuid saga_id = id_of(request);
+    struct work *work = work_new(WORK_REQUEST, &saga_id);
     work->request = request;
-    work->saga_id = id_of(request);
-    worker_give(worker_of(engine, &work->saga_id), work);
+    (void)worker_give(worker_of(engine, &saga_id), work);
 }
 
 void engine_submit_many(struct engine *engine, struct request **requests, size_t count)
@@ -357,7 +392,7 @@ void engine_submit_many(struct engine *engine, struct request **requests, size_t
 void engine_health(struct engine *engine, struct engine_health *ret_health)
 {
     *ret_health = (struct engine_health){
-        .database_up = true,
+        .database_up = is_database_up(engine),
         .broker_up = atomic_load(&engine->broker_up),
         .undispatched = outbox_count(engine->outbox),
         .stopping = atomic_load(&engine->stopping),
@@ -366,8 +401,8 @@ void engine_health(struct engine *engine, struct engine_health *ret_health)
     const int64_t now_ms = clock_monotonic_ms();
     for (uint32_t i = 0; i < engine->options.workers; i++) {
         struct worker *worker = &engine->workers[i];
-        if (!atomic_load(&worker->database_up)) ret_health->database_up = false;
-        if (worker->running && now_ms - atomic_load(&worker->progress_ms) > STALLED_AFTER_MS) {
+        if (atomic_load(&worker->running) &&
+            now_ms - atomic_load(&worker->progress_ms) > STALLED_AFTER_MS) {
             ret_health->stalled = true;
         }
     }

@@ -35,7 +35,12 @@ MUST_CHECK bool engine_open(const struct engine_options *options, struct engine 
 void engine_bus_callbacks(struct engine *engine, struct bus_callbacks *ret_callbacks);
 MUST_CHECK bool engine_start(struct engine *engine, struct bus *bus, const struct token_keys *keys,
                              struct err *err);
-/* No new requests; what is queued is carried out, then workers end. At most grace_ms. */
+/*
+ * No new requests and no new replies; what is queued is carried out for at most grace_ms, and not
+ * at all while the database is away: then workers end, what is left hears 503. A round trip to a
+ * database that does not answer may take some seconds more. Before bus_stop_consuming, which would
+ * wait for a consumer that the engine holds back.
+ */
 void engine_stop(struct engine *engine, uint32_t grace_ms);
 void engine_close(struct engine *engine);
 

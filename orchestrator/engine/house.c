@@ -14,11 +14,15 @@
 
 enum {
     ROUND_MS = 250,
-    DUE_EVERY_MS = 1000,
-    DUE_GRACE_MS = 1000, /* the node that holds the timer is first */
+    BUSY_ROUND_MS = 1, /* while pages are waiting in PostgreSQL */
+    DUE_EVERY_MS = 500,
+    DUE_GRACE_MS = 700, /* the node that holds the timer is first */
     NODES_EVERY_MS = 1000,
     MAINTAIN_EVERY_MS = 10 * 60 * 1000,
     GAUGES_EVERY_MS = 5000,
+    GAUGES_SHARE = 20, /* counting takes at most this part of the time */
+    TOPIC_EVERY_MS = 10000,
+    TOPIC_PATIENCE_MS = 300,
     TAKE_MAX = 1000,
     QUEUE_ROOM = 20000, /* events waiting before more is fetched from PostgreSQL */
 };
@@ -30,15 +34,12 @@ struct house {
     int32_t adopting;                                 /* a dead node; 0: none */
     struct uuid adopted_last;
     bool adopt_from_start;
+    bool busy; /* more is waiting: no long rest */
 };
 
 static void give(struct engine *engine, enum work_kind kind, const struct uuid *id)
 {
-    struct work *work = calloc(1, sizeof *work);
-    if (work == NULL) abort();
-    work->kind = kind;
-    work->saga_id = *id;
-    worker_give(worker_of(engine, id), work);
+    (void)worker_give(worker_of(engine, id), work_new(kind, id));
 }
 
 static void give_all(struct engine *engine, enum work_kind kind, const struct uuid *ids,
@@ -56,13 +57,11 @@ static bool is_crowded(struct engine *engine)
 /* Commands that the broker did not take, once it answers again. */
 static void send_again(struct engine *engine)
 {
-    static const size_t LIMIT = TAKE_MAX;
-    if (!atomic_load(&engine->broker_up) || is_crowded(engine)) return;
     struct uuid ids[TAKE_MAX];
-    for (int round = 0; round < 10; round++) {
-        const size_t count = outbox_take(engine->outbox, ids, LIMIT);
+    size_t count = TAKE_MAX;
+    while (count == TAKE_MAX && atomic_load(&engine->broker_up) && !is_crowded(engine)) {
+        count = outbox_take(engine->outbox, clock_monotonic_ms(), ids, TAKE_MAX);
         give_all(engine, WORK_RESEND, ids, count);
-        if (count < LIMIT) return;
     }
 }
 
@@ -77,7 +76,8 @@ static bool find_due(struct house *house, struct err *err)
         return false;
     }
     give_all(engine, WORK_TIMER, ids, count);
-    if (count == TAKE_MAX) house->due_ms = 0; /* more is waiting */
+    house->busy = count == TAKE_MAX;
+    if (house->busy) house->due_ms = 0;
     return true;
 }
 
@@ -100,6 +100,7 @@ static bool adopt_some(struct house *house, struct err *err)
         log_event(LOG_INFO, "sagas_adopted", "node=%d from=%d sagas=%zu", engine->node,
                   house->adopting, count);
     }
+    house->busy = true;
     if (count < TAKE_MAX) house->adopting = 0;
     return true;
 }
@@ -119,11 +120,32 @@ static bool find_dead(struct house *house, struct err *err)
     return true;
 }
 
+static void count_attention(const struct state_count *row)
+{
+    static const struct {
+        enum attention bit;
+        const char *name;
+    } REASONS[] = {
+        {ATTENTION_RETRYING,   "retrying"  },
+        {ATTENTION_NO_HANDLER, "no_handler"},
+        {ATTENTION_OVERDUE,    "overdue"   },
+        {ATTENTION_STUCK,      "stuck"     },
+        {ATTENTION_PAUSED,     "paused"    },
+        {ATTENTION_BAD_REPLY,  "bad_reply" },
+        {ATTENTION_HELD,       "held"      }
+    };
+    for (size_t i = 0; i < sizeof REASONS / sizeof *REASONS; i++) {
+        if ((row->attention & (uint32_t)REASONS[i].bit) == 0) continue;
+        metrics_add(METRIC_ATTENTION, (double)row->count, REASONS[i].name, NULL, NULL);
+    }
+}
+
 static bool measure(struct house *house, struct err *err)
 {
     struct engine *engine = house->engine;
     struct state_count *rows = NULL;
     size_t count = 0;
+    const int64_t begun_ms = clock_monotonic_ms();
     if (!store_count_open(engine->house_store, &house->arena, &rows, &count, err)) return false;
     metrics_clear(METRIC_ACTIVE);
     metrics_clear(METRIC_ATTENTION);
@@ -135,22 +157,11 @@ static bool measure(struct house *house, struct err *err)
         if (row->state == SAGA_STUCK) {
             metrics_add(METRIC_COMPENSATION_STUCK, value, row->definition.data, NULL, NULL);
         }
-        static const struct {
-            enum attention bit;
-            const char *name;
-        } REASONS[] = {
-            {ATTENTION_RETRYING,   "retrying"  },
-            {ATTENTION_NO_HANDLER, "no_handler"},
-            {ATTENTION_OVERDUE,    "overdue"   },
-            {ATTENTION_STUCK,      "stuck"     },
-            {ATTENTION_PAUSED,     "paused"    },
-            {ATTENTION_BAD_REPLY,  "bad_reply" },
-            {ATTENTION_HELD,       "held"      }
-        };
-        for (size_t k = 0; k < sizeof REASONS / sizeof *REASONS; k++) {
-            if ((row->attention & (uint32_t)REASONS[k].bit) == 0) continue;
-            metrics_add(METRIC_ATTENTION, value, REASONS[k].name, NULL, NULL);
-        }
+        count_attention(row);
+    }
+    const int64_t took_ms = clock_monotonic_ms() - begun_ms;
+    if (took_ms * GAUGES_SHARE > GAUGES_EVERY_MS) {
+        house->gauges_ms = clock_monotonic_ms() + took_ms * GAUGES_SHARE;
     }
     return true;
 }
@@ -169,6 +180,28 @@ static void measure_memory(struct engine *engine)
                 NULL);
 }
 
+/*
+ * One topic a round: does anybody read it? The embedded broker cannot tell. Commands on a topic
+ * that nobody reads time out like others; this says why.
+ */
+static void look_at_a_topic(struct engine *engine)
+{
+    char topic[TOPIC_SIZE];
+    if (!atomic_load(&engine->broker_up) ||
+        !topics_next(engine->topics, clock_monotonic_ms(), TOPIC_EVERY_MS, topic)) {
+        return;
+    }
+    const int64_t lag = bus_topic_lag(engine->bus, bytes_of(topic), TOPIC_PATIENCE_MS);
+    if (lag == BUS_LAG_UNKNOWN) return;
+    const bool is_read = lag != BUS_LAG_UNREAD;
+    metrics_set(METRIC_TOPIC_PARTICIPANTS, is_read ? 1 : 0, topic, NULL, NULL);
+    if (is_read) metrics_set(METRIC_TOPIC_LAG, (double)lag, topic, NULL, NULL);
+    if (!topics_set_read(engine->topics, topic, is_read)) return;
+    log_event(is_read ? LOG_INFO : LOG_WARNING, is_read ? "topic_read" : "topic_unread",
+              "topic=%s reason=\"%s\"", topic,
+              is_read ? "a participant group reads it" : "no participant group has ever read it");
+}
+
 static bool is_time(int64_t *next_ms, int64_t every_ms)
 {
     const int64_t now_ms = clock_monotonic_ms();
@@ -181,6 +214,7 @@ static bool go_round(struct house *house, struct err *err)
 {
     struct engine *engine = house->engine;
     arena_reset(&house->arena);
+    house->busy = false;
     send_again(engine);
     measure_memory(engine);
     if (house->adopting != 0) return adopt_some(house, err);
@@ -218,7 +252,8 @@ void *house_main(void *context)
         if (!go_round(&house, &err)) {
             log_event(LOG_WARNING, "housekeeping_failed", "reason=\"%s\"", err.text);
         }
-    } while (rest(engine, house.adopting != 0 ? 1 : ROUND_MS));
+        look_at_a_topic(engine);
+    } while (rest(engine, house.busy ? BUSY_ROUND_MS : ROUND_MS));
     arena_done(&house.arena);
     return NULL;
 }

@@ -15,6 +15,9 @@ struct partition {
     char topic[INBOX_TOPIC_MAX];
     int32_t number;
     bool ours;
+    bool moved;                   /* since its offset was stored */
+    int64_t done_offset;          /* last of the run without a gap, where `moved` */
+    int64_t newest;               /* last offset that came; -1: none yet */
     struct processed_row *before; /* processed in an earlier life */
     size_t before_count;
     struct pending *ring; /* records in flight, oldest first */
@@ -75,6 +78,14 @@ static struct partition *find_or_add(struct inbox *inbox, struct bytes topic, in
     return partition;
 }
 
+static void start_anew(struct partition *partition)
+{
+    partition->first = partition->count = 0;
+    partition->has_range = false;
+    partition->moved = false;
+    partition->newest = -1;
+}
+
 void inbox_assign(struct inbox *inbox, struct bytes topic, int32_t number,
                   const struct processed_row *rows, size_t count)
 {
@@ -89,8 +100,7 @@ void inbox_assign(struct inbox *inbox, struct bytes topic, int32_t number,
         memcpy(partition->before, rows, count * sizeof *rows);
     }
     partition->ours = true;
-    partition->first = partition->count = 0;
-    partition->has_range = false;
+    start_anew(partition);
     pthread_mutex_unlock(&inbox->lock);
 }
 
@@ -100,7 +110,7 @@ void inbox_revoke(struct inbox *inbox, struct bytes topic, int32_t number)
     struct partition *partition = find(inbox, topic, number);
     if (partition != NULL) {
         partition->ours = false;
-        partition->count = 0;
+        start_anew(partition);
     }
     pthread_mutex_unlock(&inbox->lock);
 }
@@ -142,7 +152,10 @@ bool inbox_begin(struct inbox *inbox, struct bytes topic, int32_t number, int64_
     pthread_mutex_lock(&inbox->lock);
     struct partition *partition = find_or_add(inbox, topic, number);
     const bool known = was_processed(partition, offset, at_ms);
-    push(partition, offset, at_ms, known);
+    /* Offsets go back without a new assignment where the topic was deleted and made anew. */
+    if (offset <= partition->newest) start_anew(partition);
+    partition->newest = offset;
+    if (partition->ours) push(partition, offset, at_ms, known);
     pthread_mutex_unlock(&inbox->lock);
     return !known;
 }
@@ -163,18 +176,16 @@ static void widen(struct partition *partition, const struct pending *pending)
     if (pending->at_ms > range->last_at_ms) range->last_at_ms = pending->at_ms;
 }
 
-static bool advance(struct partition *partition, int64_t *ret_offset)
+static void advance(struct partition *partition)
 {
-    bool moved = false;
     while (partition->count > 0 && partition->ring[partition->first].done) {
         const struct pending *pending = &partition->ring[partition->first];
         widen(partition, pending);
-        *ret_offset = pending->offset;
-        moved = true;
+        partition->done_offset = pending->offset;
+        partition->moved = true;
         partition->first = (partition->first + 1) % partition->capacity;
         partition->count--;
     }
-    return moved;
 }
 
 /* Offsets grow along the ring: bisect. */
@@ -195,18 +206,26 @@ static void mark_done(struct partition *partition, int64_t offset)
     }
 }
 
-bool inbox_done(struct inbox *inbox, struct bytes topic, int32_t number, int64_t offset,
-                int64_t *ret_offset)
+void inbox_done(struct inbox *inbox, struct bytes topic, int32_t number, int64_t offset)
 {
-    bool moved = false;
     pthread_mutex_lock(&inbox->lock);
     struct partition *partition = find(inbox, topic, number);
     if (partition != NULL && partition->ours) {
         mark_done(partition, offset);
-        moved = advance(partition, ret_offset);
+        advance(partition);
     }
     pthread_mutex_unlock(&inbox->lock);
-    return moved;
+}
+
+void inbox_store_grown(struct inbox *inbox, inbox_store *store, void *context)
+{
+    pthread_mutex_lock(&inbox->lock);
+    for (struct partition *at = inbox->partitions; at != NULL; at = at->next) {
+        if (!at->moved) continue;
+        at->moved = false;
+        store(context, bytes_of(at->topic), at->number, at->done_offset);
+    }
+    pthread_mutex_unlock(&inbox->lock);
 }
 
 size_t inbox_ranges(struct inbox *inbox, int64_t monotonic_ms, struct processed_write *ret_ranges,

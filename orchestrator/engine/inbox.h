@@ -28,9 +28,14 @@ void inbox_revoke(struct inbox *inbox, struct bytes topic, int32_t partition);
 /* A record came. False: it was processed before and is settled already. */
 bool inbox_begin(struct inbox *inbox, struct bytes topic, int32_t partition, int64_t offset,
                  int64_t at_ms);
-/* It was committed. True with the last offset of the run without a gap when that grew. */
-bool inbox_done(struct inbox *inbox, struct bytes topic, int32_t partition, int64_t offset,
-                int64_t *ret_offset);
+/* It is durable. */
+void inbox_done(struct inbox *inbox, struct bytes topic, int32_t partition, int64_t offset);
+/*
+ * Call `store` for each partition whose run without a gap has grown, with the last offset of it.
+ * One caller at a time, so that what is stored never goes back. `store` must not call the inbox.
+ */
+typedef void inbox_store(void *context, struct bytes topic, int32_t partition, int64_t offset);
+void inbox_store_grown(struct inbox *inbox, inbox_store *store, void *context);
 /*
  * Ranges to store with the next batch, at most one a partition and not more often than every 200
  * ms; the bytes of `topic` stay valid while the inbox lives.

@@ -11,6 +11,7 @@
 #include "orchestrator/engine/inbox.h"
 #include "orchestrator/engine/outbox.h"
 #include "orchestrator/engine/timers.h"
+#include "orchestrator/engine/topics.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,18 +32,22 @@ struct inbound {
     struct reply reply;
     enum reply_result result;
     bool tracked; /* by the inbox: its offset is to be stored */
+    size_t bytes; /* counted in *held_bytes until it is freed */
+    atomic_size_t *held_bytes;
 };
 
 /* One event on its way to a worker. */
 struct work {
     enum work_kind kind;
     struct uuid saga_id;
-    struct request *request; /* WORK_REQUEST */
-    struct inbound *inbound; /* WORK_RECORD */
-    int64_t due_at_ms;       /* WORK_TIMER */
-    struct answer answer;    /* WORK_REQUEST, filled while deciding */
-    struct cached *cached;   /* whose saga the answer shows */
-    bool deferred;           /* another event of this batch uses the same Idempotency-Key */
+    struct request *request;  /* WORK_REQUEST */
+    struct inbound *inbound;  /* WORK_RECORD */
+    int64_t due_at_ms;        /* WORK_TIMER; 0: PostgreSQL says so, memory did not know */
+    struct answer answer;     /* WORK_REQUEST, filled while deciding */
+    struct cached *cached;    /* whose saga the answer shows */
+    bool deferred;            /* another event of this batch uses the same Idempotency-Key */
+    const char *reply_result; /* replies: what became of it, to be counted */
+    int64_t lag_ms;           /* WORK_TIMER that did something: how late it was; else -1 */
     struct work *next;
 };
 
@@ -54,7 +59,12 @@ struct work_list {
 void work_push(struct work_list *list, struct work *work);
 void work_push_front(struct work_list *list, struct work *work);
 struct work *work_pop(struct work_list *list);
+/* All of `front` go before what is in `list`. */
+void work_prepend(struct work_list *list, struct work_list *front);
+struct work *work_new(enum work_kind kind, const struct uuid *saga_id);
 void work_free(struct work *work);
+/* Free it; a request that is not answered yet hears 503. */
+void work_refuse(struct work *work);
 
 struct engine;
 
@@ -65,17 +75,22 @@ struct worker {
     atomic_bool running; /* health is asked before the engine starts */
     struct store *store;
 
-    pthread_mutex_t lock; /* guards the queues and `stopping` */
+    pthread_mutex_t lock; /* guards the queues and what follows them */
     pthread_cond_t wake;
     struct work_list urgent; /* replies, timers, commands */
     struct work_list starts;
     bool stopping;
+    int64_t stop_by_ms; /* monotonic, while stopping: what is queued then is left */
+    bool closed;        /* it ended: nothing is taken in any more */
 
     /* of the worker's thread alone */
     struct cache *cache;
     struct timers *timers;
     struct arena arena; /* of one batch */
     uint64_t random;
+    uint64_t batch_number;
+    /* events of the batch at hand that are to come again, in their order */
+    struct work_list urgent_again, starts_again;
     uint32_t pause_ms;        /* while the database is away */
     atomic_llong progress_ms; /* monotonic: when it last came round */
     atomic_size_t timer_count;
@@ -86,10 +101,12 @@ struct engine {
     struct engine_options options;
     char node_name[NODE_NAME_MAX];
     struct worker workers[WORKERS_MAX];
+    uint32_t opened; /* of them */
     struct bus *bus;
     struct token_keys keys;
     struct inbox *inbox;
     struct outbox *outbox;
+    struct topics *topics;
     struct store *inbox_store; /* of the bus's consumer thread */
     struct store *house_store; /* of the housekeeper; holds the node's lock */
     int32_t node;
@@ -98,22 +115,33 @@ struct engine {
     pthread_mutex_t house_lock; /* guards `house_stop` */
     pthread_cond_t house_wake;
     bool house_stop;
-    atomic_bool broker_up;
-    atomic_bool stopping;
+    atomic_bool broker_up;   /* a broker answers */
+    atomic_bool broker_lost; /* none answers any more; neither is set before the first answer */
+    atomic_bool started, stopping;
     atomic_size_t queued;
+    atomic_size_t held_bytes; /* of reply records in memory */
     engine_changed *changed;
     void *changed_context;
 };
 
+/* engine.c: thread-safe */
+void engine_store_offsets(struct engine *engine);
+
 /* worker.c */
 struct worker *worker_of(struct engine *engine, const struct uuid *id);
-/* Thread-safe; blocks nobody. */
-void worker_give(struct worker *worker, struct work *work);
+/* Thread-safe; blocks nobody. False: the worker has ended, the work was refused. */
+bool worker_give(struct worker *worker, struct work *work);
+/* Nothing is taken in from now on; what is queued is refused. */
+void worker_shut(struct worker *worker);
+bool worker_is_stopping(struct worker *worker);
 void *worker_main(void *worker);
 /* Wait on the worker's condition for at most `ms`, holding its lock. */
 void worker_wait(struct worker *worker, int64_t ms);
 
-/* batch.c: carry out `works`, all of them, whatever happens; each is freed or queued again. */
+/*
+ * batch.c: carry out `works`, all of them, whatever happens; each is freed or queued again, at the
+ * front and in order.
+ */
 void batch_carry_out(struct worker *worker, struct work **works, size_t count);
 
 /* house.c */

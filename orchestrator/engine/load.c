@@ -83,19 +83,37 @@ static bool fill(struct batch *batch, const struct saga_row *row, struct err *er
         saga_attach(saga, row->payloads[i].seq, row->payloads[i].payload, row->payloads[i].output);
     }
     cached->stored_revision = row->revision;
+    cached->loaded_in = worker->batch_number;
+    cache_settle(worker->cache, cached);
     return true;
 }
 
 /*
- * An operator's command may be refused for what memory says, and a refusal is not checked by a
- * commit: what another node did meanwhile must be known. Commands are few: read again.
+ * What is decided of memory is checked by the commit; where it may be decided that there is nothing
+ * to write, nothing checks that no other node did something meanwhile. An operator's
+ * command may be refused, a repeated request only shows the saga, a resend has nothing to write,
+ * and a timer that PostgreSQL says is due may be one that memory knows nothing of. All are few.
  */
-static void forget_commanded(struct batch *batch)
+static bool needs_truth(const struct batch *batch, size_t i)
+{
+    const struct work *work = batch->works[i];
+    switch (work->kind) {
+    case WORK_REQUEST:
+        return work->request->kind == REQUEST_COMMAND ||
+               (batch->key_given[i] && batch->key_rows[i].found);
+    case WORK_RECORD: return false;
+    case WORK_TIMER: return work->due_at_ms == 0;
+    case WORK_RESEND: return true;
+    }
+    abort();
+}
+
+static void forget_doubtful(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        const struct work *work = batch->works[i];
-        if (work->kind != WORK_REQUEST || work->request->kind != REQUEST_COMMAND) continue;
-        struct cached *cached = cache_find(batch->worker->cache, &work->saga_id);
+        const struct uuid *id = wanted_id(batch, i);
+        if (id == NULL || !needs_truth(batch, i)) continue;
+        struct cached *cached = cache_find(batch->worker->cache, id);
         if (cached != NULL) cache_drop(batch->worker->cache, cached);
     }
 }
@@ -126,6 +144,7 @@ static bool load_sagas(struct batch *batch, struct err *err)
 
 bool batch_load(struct batch *batch, struct err *err)
 {
-    forget_commanded(batch);
-    return load_keys(batch, err) && load_sagas(batch, err);
+    if (!load_keys(batch, err)) return false;
+    forget_doubtful(batch);
+    return load_sagas(batch, err);
 }

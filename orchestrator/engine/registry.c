@@ -24,10 +24,17 @@ struct answer_kept {
     struct answer_kept *next;
 };
 
+/* An inline definition by its very bytes: the same text is not parsed and stored again. */
+struct inline_kept {
+    uint8_t hash[DEFINITION_HASH_SIZE];
+    const struct definition *definition; /* NULL: free */
+};
+
 struct registry {
     pthread_mutex_t lock; /* guards the lists; definitions themselves never change */
     struct known *by_id[SLOTS];
     struct answer_kept *by_name[SLOTS];
+    struct inline_kept by_source[SLOTS]; /* the last one of each slot */
     char *topics_allow;
     struct definition_rules rules;
 };
@@ -96,20 +103,23 @@ static const struct definition *find_id(struct registry *registry, int64_t id)
 /* Takes the definition over; another thread may have been faster, then its own one is used. */
 static const struct definition *keep(struct registry *registry, struct definition *definition)
 {
-    const struct definition *there = find_id(registry, definition->stored_id);
-    if (there != NULL) {
-        definition_free(definition);
-        return there;
-    }
-    struct known *known = calloc(1, sizeof *known);
-    if (known == NULL) abort();
-    known->definition = definition;
     struct known **slot = &registry->by_id[(size_t)definition->stored_id % SLOTS];
     pthread_mutex_lock(&registry->lock);
-    known->next = *slot;
-    *slot = known;
+    struct known *known = *slot;
+    while (known != NULL && known->definition->stored_id != definition->stored_id)
+        known = known->next;
+    const bool there = known != NULL;
+    if (!there) {
+        known = calloc(1, sizeof *known);
+        if (known == NULL) abort();
+        known->definition = definition;
+        known->next = *slot;
+        *slot = known;
+    }
+    const struct definition *kept = known->definition;
     pthread_mutex_unlock(&registry->lock);
-    return definition;
+    if (there) definition_free(definition);
+    return kept;
 }
 
 /*
@@ -264,10 +274,41 @@ bool registry_register(struct registry *registry, struct store *store, struct by
     return true;
 }
 
+static struct inline_kept *inline_slot(struct registry *registry, const uint8_t *hash)
+{
+    return &registry->by_source[((size_t)hash[0] << 8 | hash[1]) % SLOTS];
+}
+
+static const struct definition *find_inline(struct registry *registry, const uint8_t *hash)
+{
+    const struct definition *found = NULL;
+    pthread_mutex_lock(&registry->lock);
+    const struct inline_kept *kept = inline_slot(registry, hash);
+    if (kept->definition != NULL && memcmp(kept->hash, hash, sizeof kept->hash) == 0) {
+        found = kept->definition;
+    }
+    pthread_mutex_unlock(&registry->lock);
+    return found;
+}
+
+static void keep_inline(struct registry *registry, const uint8_t *hash,
+                        const struct definition *definition)
+{
+    pthread_mutex_lock(&registry->lock);
+    struct inline_kept *kept = inline_slot(registry, hash);
+    memcpy(kept->hash, hash, sizeof kept->hash);
+    kept->definition = definition;
+    pthread_mutex_unlock(&registry->lock);
+}
+
 bool registry_inline(struct registry *registry, struct store *store, struct bytes source,
                      struct arena *arena, struct definition_report *ret_report,
                      const struct definition **ret_definition, struct err *err)
 {
+    uint8_t hash[DEFINITION_HASH_SIZE];
+    hash_content(source.data, source.size, hash);
+    *ret_definition = find_inline(registry, hash);
+    if (*ret_definition != NULL) return true;
     struct definition *definition =
         definition_parse(source, &registry->rules, hash_content, arena, ret_report);
     if (definition == NULL) return err_set(err, ERR_INVALID, "the definition has errors");
@@ -280,5 +321,6 @@ bool registry_inline(struct registry *registry, struct store *store, struct byte
     definition->stored_id = row.id;
     definition->version = row.version;
     *ret_definition = keep(registry, definition);
+    keep_inline(registry, hash, *ret_definition);
     return true;
 }

@@ -9,7 +9,6 @@
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/engine/id_hash.h"
-#include "orchestrator/telemetry/metrics.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -28,12 +27,24 @@ void work_push(struct work_list *list, struct work *work)
     list->count++;
 }
 
-void work_push_front(struct work_list *list, struct work *work)
+void work_prepend(struct work_list *list, struct work_list *front)
 {
-    work->next = list->first;
-    list->first = work;
-    if (list->last == NULL) list->last = work;
-    list->count++;
+    if (front->count == 0) return;
+    front->last->next = list->first;
+    if (list->last == NULL) list->last = front->last;
+    list->first = front->first;
+    list->count += front->count;
+    *front = (struct work_list){0};
+}
+
+struct work *work_new(enum work_kind kind, const struct uuid *saga_id)
+{
+    struct work *work = calloc(1, sizeof *work);
+    if (work == NULL) abort();
+    work->kind = kind;
+    work->saga_id = *saga_id;
+    work->lag_ms = -1;
+    return work;
 }
 
 struct work *work_pop(struct work_list *list)
@@ -51,10 +62,20 @@ void work_free(struct work *work)
 {
     if (work == NULL) return;
     if (work->inbound != NULL) {
+        atomic_fetch_sub(work->inbound->held_bytes, work->inbound->bytes);
         struct arena arena = work->inbound->arena; /* the inbound lives in it */
         arena_done(&arena);
     }
     free(work);
+}
+
+void work_refuse(struct work *work)
+{
+    if (work->kind == WORK_REQUEST && work->request != NULL) {
+        const struct answer unavailable = {.result = RESULT_UNAVAILABLE};
+        work->request->done(work->request, &unavailable);
+    }
+    work_free(work);
 }
 
 struct worker *worker_of(struct engine *engine, const struct uuid *id)
@@ -67,13 +88,40 @@ static bool is_start(const struct work *work)
     return work->kind == WORK_REQUEST && work->request->kind == REQUEST_START;
 }
 
-void worker_give(struct worker *worker, struct work *work)
+bool worker_give(struct worker *worker, struct work *work)
 {
-    atomic_fetch_add(&worker->engine->queued, 1); /* first: the count must never go below zero */
     pthread_mutex_lock(&worker->lock);
-    work_push(is_start(work) ? &worker->starts : &worker->urgent, work);
-    pthread_cond_signal(&worker->wake);
+    const bool taken = !worker->closed;
+    if (taken) {
+        atomic_fetch_add(&worker->engine->queued, 1);
+        work_push(is_start(work) ? &worker->starts : &worker->urgent, work);
+        pthread_cond_signal(&worker->wake);
+    }
     pthread_mutex_unlock(&worker->lock);
+    if (!taken) work_refuse(work);
+    return taken;
+}
+
+void worker_shut(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    worker->closed = true;
+    struct work_list left = worker->urgent;
+    worker->urgent = (struct work_list){0};
+    work_prepend(&left, &worker->starts);
+    pthread_mutex_unlock(&worker->lock);
+    atomic_fetch_sub(&worker->engine->queued, left.count);
+    struct work *work = NULL;
+    while ((work = work_pop(&left)) != NULL)
+        work_refuse(work);
+}
+
+bool worker_is_stopping(struct worker *worker)
+{
+    pthread_mutex_lock(&worker->lock);
+    const bool stopping = worker->stopping;
+    pthread_mutex_unlock(&worker->lock);
+    return stopping;
 }
 
 void worker_wait(struct worker *worker, int64_t ms)
@@ -97,10 +145,7 @@ static size_t take_timers(struct worker *worker, struct work **works, size_t roo
     struct uuid id;
     int64_t due_at_ms = 0;
     while (count < room && timers_pop(worker->timers, now_ms, &id, &due_at_ms)) {
-        struct work *work = calloc(1, sizeof *work);
-        if (work == NULL) abort();
-        work->kind = WORK_TIMER;
-        work->saga_id = id;
+        struct work *work = work_new(WORK_TIMER, &id);
         work->due_at_ms = due_at_ms;
         works[count++] = work;
     }
@@ -115,7 +160,7 @@ static size_t take_list(struct work_list *list, struct work **works, size_t room
     return count;
 }
 
-/* Waits for work, a due timer or the end. */
+/* Waits for work, a due timer, the end, or the time to look after a database that was away. */
 static void wait_for_work(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
@@ -125,8 +170,18 @@ static void wait_for_work(struct worker *worker)
         if (wait_ms <= 0) break;
         worker_wait(worker, wait_ms < WAIT_MAX_MS ? wait_ms : WAIT_MAX_MS);
         atomic_store(&worker->progress_ms, clock_monotonic_ms());
+        if (!atomic_load(&worker->database_up)) break;
     }
     pthread_mutex_unlock(&worker->lock);
+}
+
+/* Without work nothing else would find out that the database is back. */
+static void look_after_database(struct worker *worker)
+{
+    struct err err;
+    if (atomic_load(&worker->database_up) || !store_ping(worker->store, &err)) return;
+    worker->pause_ms = 0;
+    atomic_store(&worker->database_up, true);
 }
 
 static size_t take_batch(struct worker *worker, struct work **works)
@@ -144,10 +199,13 @@ static size_t take_batch(struct worker *worker, struct work **works)
     return count;
 }
 
+/* What is queued is carried out first, but for a database that is away or a time that is over. */
 static bool is_done(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
-    const bool done = worker->stopping && worker->urgent.count == 0 && worker->starts.count == 0;
+    const bool empty = worker->urgent.count == 0 && worker->starts.count == 0;
+    const bool done = worker->stopping &&
+                      (empty || worker->pause_ms > 0 || clock_monotonic_ms() >= worker->stop_by_ms);
     pthread_mutex_unlock(&worker->lock);
     return done;
 }
@@ -161,7 +219,10 @@ void *worker_main(void *context)
         wait_for_work(worker);
         atomic_store(&worker->progress_ms, clock_monotonic_ms());
         const size_t count = take_batch(worker, works);
-        if (count > 0) batch_carry_out(worker, works, count);
+        if (count > 0)
+            batch_carry_out(worker, works, count);
+        else
+            look_after_database(worker);
         atomic_store(&worker->timer_count, timers_count(worker->timers));
     }
     free(works);

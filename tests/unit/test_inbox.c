@@ -3,7 +3,6 @@
  *   Only the run of records without a gap may be committed; what was processed is passed over.
  */
 #include "orchestrator/engine/inbox.h"
-#include "orchestrator/engine/outbox.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +10,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <string.h>
 
 static const struct bytes TOPIC = {"saga.replies", 12};
 
@@ -29,19 +27,51 @@ static void come(struct inbox *inbox, int64_t from, int64_t to)
     }
 }
 
+struct stored {
+    int64_t offset; /* -1: none */
+    int times;
+};
+
+static void on_store(void *context, struct bytes topic, int32_t partition, int64_t offset)
+{
+    struct stored *stored = context;
+    assert_true(bytes_equal(topic, TOPIC));
+    assert_int_equal(partition, 0);
+    stored->offset = offset;
+    stored->times++;
+}
+
+/* What is stored after these offsets are done; -1: nothing. */
+static int64_t stored_after(struct inbox *inbox, const int64_t *offsets, size_t count)
+{
+    struct stored stored = {.offset = -1};
+    for (size_t i = 0; i < count; i++)
+        inbox_done(inbox, TOPIC, 0, offsets[i]);
+    inbox_store_grown(inbox, on_store, &stored);
+    assert_true(stored.times <= 1);
+    return stored.offset;
+}
+
 static void an_offset_is_stored_only_when_all_before_it_are_done(void **state)
 {
     (void)state;
     struct inbox *inbox = given_an_inbox(NULL, 0);
-    int64_t stored = -1;
     come(inbox, 10, 13);
 
-    assert_false(inbox_done(inbox, TOPIC, 0, 11, &stored));
-    assert_false(inbox_done(inbox, TOPIC, 0, 13, &stored));
-    assert_true(inbox_done(inbox, TOPIC, 0, 10, &stored));
-    assert_int_equal(stored, 11);
-    assert_true(inbox_done(inbox, TOPIC, 0, 12, &stored));
-    assert_int_equal(stored, 13);
+    assert_int_equal(stored_after(inbox, (int64_t[]){11, 13}, 2), -1);
+    assert_int_equal(stored_after(inbox, (int64_t[]){10}, 1), 11);
+    assert_int_equal(stored_after(inbox, (int64_t[]){12}, 1), 13);
+    inbox_free(inbox);
+}
+
+static void what_was_stored_is_not_stored_again(void **state)
+{
+    (void)state;
+    struct inbox *inbox = given_an_inbox(NULL, 0);
+    come(inbox, 10, 11);
+
+    assert_int_equal(stored_after(inbox, (int64_t[]){10}, 1), 10);
+    assert_int_equal(stored_after(inbox, (int64_t[]){10}, 1), -1);
     inbox_free(inbox);
 }
 
@@ -72,15 +102,14 @@ static void a_range_grows_from_the_same_first_offset(void **state)
     (void)state;
     struct inbox *inbox = given_an_inbox(NULL, 0);
     struct processed_write range;
-    int64_t stored = 0;
     come(inbox, 10, 12);
-    inbox_done(inbox, TOPIC, 0, 10, &stored);
+    inbox_done(inbox, TOPIC, 0, 10);
 
     assert_int_equal(inbox_ranges(inbox, 1000, &range, 1), 1);
     assert_int_equal(range.first_offset, 10);
     assert_int_equal(range.last_offset, 10);
     assert_int_equal(inbox_ranges(inbox, 5000, &range, 1), 0);
-    inbox_done(inbox, TOPIC, 0, 11, &stored);
+    inbox_done(inbox, TOPIC, 0, 11);
     assert_int_equal(inbox_ranges(inbox, 1100, &range, 1), 0);
     assert_int_equal(inbox_ranges(inbox, 2000, &range, 1), 1);
     assert_int_equal(range.first_offset, 10);
@@ -93,62 +122,79 @@ static void a_partition_that_was_taken_away_stores_nothing(void **state)
 {
     (void)state;
     struct inbox *inbox = given_an_inbox(NULL, 0);
-    int64_t stored = -1;
     come(inbox, 1, 2);
+    inbox_done(inbox, TOPIC, 0, 1);
     inbox_revoke(inbox, TOPIC, 0);
 
-    assert_false(inbox_done(inbox, TOPIC, 0, 1, &stored));
+    assert_int_equal(stored_after(inbox, (int64_t[]){2}, 1), -1);
     inbox_free(inbox);
 }
 
-/* ---- the outbox ---- */
-
-static struct uuid id_of(uint32_t number)
-{
-    struct uuid id = {{0}};
-    memcpy(id.byte, &number, sizeof number);
-    return id;
-}
-
-static void the_outbox_keeps_each_id_once_and_loses_none(void **state)
+/* Between the two, another node may have read what lies in between, and not have dealt with it. */
+static void a_range_never_spans_two_assignments(void **state)
 {
     (void)state;
-    enum { MANY = 20000 };
-    static bool taken[MANY];
-    struct outbox *outbox = outbox_new();
-    for (uint32_t i = 0; i < 2 * MANY; i++) {
-        const struct uuid id = id_of(i % MANY);
-        outbox_add(outbox, &id);
-    }
-    assert_int_equal(outbox_count(outbox), MANY);
+    struct inbox *inbox = given_an_inbox(NULL, 0);
+    struct processed_write range;
+    come(inbox, 1, 2);
+    (void)stored_after(inbox, (int64_t[]){1, 2}, 2);
+    inbox_revoke(inbox, TOPIC, 0);
+    inbox_assign(inbox, TOPIC, 0, NULL, 0);
+    come(inbox, 50, 50);
+    (void)stored_after(inbox, (int64_t[]){50}, 1);
 
-    struct uuid ids[700];
-    size_t count = 0;
-    while ((count = outbox_take(outbox, ids, 700)) > 0) {
-        for (size_t i = 0; i < count; i++) {
-            uint32_t number = 0;
-            memcpy(&number, ids[i].byte, sizeof number);
-            assert_false(taken[number]);
-            assert_false(outbox_has(outbox, &ids[i]));
-            taken[number] = true;
-        }
-    }
+    assert_int_equal(inbox_ranges(inbox, 1000, &range, 1), 1);
+    assert_int_equal(range.first_offset, 50);
+    assert_int_equal(range.last_offset, 50);
+    inbox_free(inbox);
+}
 
-    for (int i = 0; i < MANY; i++)
-        assert_true(taken[i]);
-    assert_int_equal(outbox_since_ms(outbox), 0);
-    outbox_free(outbox);
+/* Records of before are still under way when the first ones of the new topic come. */
+static void a_topic_made_anew_starts_from_its_first_offset(void **state)
+{
+    (void)state;
+    struct inbox *inbox = given_an_inbox(NULL, 0);
+    struct processed_write range;
+    come(inbox, 100, 101);
+    (void)stored_after(inbox, (int64_t[]){100}, 1);
+    come(inbox, 0, 1);
+
+    assert_int_equal(stored_after(inbox, (int64_t[]){0, 1}, 2), 1);
+    assert_int_equal(stored_after(inbox, (int64_t[]){101}, 1), -1);
+    assert_int_equal(inbox_ranges(inbox, 1000, &range, 1), 1);
+    assert_int_equal(range.first_offset, 0);
+    assert_int_equal(range.last_offset, 1);
+    inbox_free(inbox);
+}
+
+/* After a rebalance the same record may be on its way twice. */
+static void a_record_that_came_twice_is_stored_once(void **state)
+{
+    (void)state;
+    struct inbox *inbox = given_an_inbox(NULL, 0);
+    come(inbox, 5, 6);
+    inbox_revoke(inbox, TOPIC, 0);
+    inbox_assign(inbox, TOPIC, 0, NULL, 0);
+    come(inbox, 5, 6);
+
+    assert_int_equal(stored_after(inbox, (int64_t[]){6}, 1), -1);
+    assert_int_equal(stored_after(inbox, (int64_t[]){5}, 1), 6);
+    assert_int_equal(stored_after(inbox, (int64_t[]){5, 6}, 2), -1);
+    inbox_free(inbox);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_offset_is_stored_only_when_all_before_it_are_done),
+        cmocka_unit_test(what_was_stored_is_not_stored_again),
         cmocka_unit_test(a_record_processed_in_an_earlier_life_is_passed_over),
         cmocka_unit_test(the_same_offset_of_a_new_topic_is_not_passed_over),
         cmocka_unit_test(a_range_grows_from_the_same_first_offset),
         cmocka_unit_test(a_partition_that_was_taken_away_stores_nothing),
-        cmocka_unit_test(the_outbox_keeps_each_id_once_and_loses_none),
+        cmocka_unit_test(a_range_never_spans_two_assignments),
+        cmocka_unit_test(a_topic_made_anew_starts_from_its_first_offset),
+        cmocka_unit_test(a_record_that_came_twice_is_stored_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
