@@ -96,8 +96,9 @@ void server_next_request_id(struct api *api, char ret_id[REQUEST_ID_TEXT_SIZE])
 static uint32_t connections_max(void)
 {
     struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY)
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
         return CONNECTIONS_MAX;
+    }
     const rlim_t wanted = files.rlim_cur > 2 * OTHER_FILES + ADMIN_CONNECTIONS_MAX
                               ? files.rlim_cur - OTHER_FILES - ADMIN_CONNECTIONS_MAX
                               : files.rlim_cur / 4;
@@ -194,8 +195,9 @@ static void nap(void)
 static bool wait_until_quiet(struct api *api, uint32_t ms)
 {
     const int64_t until_ms = clock_monotonic_ms() + ms;
-    while (http_busy(api->http) > 0 && clock_monotonic_ms() < until_ms)
+    while (http_busy(api->http) > 0 && clock_monotonic_ms() < until_ms) {
         nap();
+    }
     return http_busy(api->http) == 0;
 }
 
@@ -204,8 +206,9 @@ void api_stop(struct api *api, uint32_t grace_ms)
     if (atomic_exchange(&api->stopping, true)) return;
     http_quiesce(api->http);
     waiters_expire_all(api->waiters);
-    if (!wait_until_quiet(api, grace_ms))
+    if (!wait_until_quiet(api, grace_ms)) {
         log_event(LOG_WARNING, "requests_cut", "open=%u", http_busy(api->http));
+    }
 }
 
 /* Answered or not, every exchange must come back before its memory goes. */
@@ -228,8 +231,9 @@ void api_close(struct api *api)
     pulse_stop(api->pulse);
     readers_stop(api->readers);
     const int64_t until_ms = clock_monotonic_ms() + LATE_JOBS_MS;
-    while (exchange_pool_out(api->pool) > 0 && clock_monotonic_ms() < until_ms)
+    while (exchange_pool_out(api->pool) > 0 && clock_monotonic_ms() < until_ms) {
         nap();
+    }
     if (exchange_pool_out(api->pool) > 0) {
         /* The engine still holds some: it will write to them, so that they must stay. */
         log_event(LOG_ERROR, "requests_lost", "open=%u", exchange_pool_out(api->pool));

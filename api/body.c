@@ -14,9 +14,13 @@ struct bytes body_shown(struct bytes text)
 bool body_parse(struct bytes body, struct refusal *refusal, const struct json_view **ret_view)
 {
     struct json_error error = {0};
-    if (body.size == 0) return refuse(refusal, PROBLEM_INVALID_JSON, "a JSON body is expected");
-    if (json_view_parse(body, refusal->arena, ret_view, &error)) return true;
-    return refuse(refusal, PROBLEM_INVALID_JSON, "byte %zu: %s", error.offset, error.what);
+    if (body.size > 0 && json_view_parse(body, refusal->arena, ret_view, &error)) return true;
+    if (body.size == 0) {
+        (void)refuse(refusal, PROBLEM_INVALID_JSON, "a JSON body is expected");
+    } else {
+        (void)refuse(refusal, PROBLEM_INVALID_JSON, "byte %zu: %s", error.offset, error.what);
+    }
+    return false;
 }
 
 static const char *type_names(unsigned types)
@@ -31,16 +35,18 @@ static const char *type_names(unsigned types)
         {IS_NUMBER,             "a number"             },
         {IS_STRING | IS_OBJECT, "a string or an object"},
     };
-    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
+    for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {
         if (NAMES[i].types == types) return NAMES[i].name;
+    }
     return "of another type";
 }
 
 static size_t find(const struct member *members, size_t count, struct bytes name)
 {
     size_t i = 0;
-    while (i < count && !bytes_equal_text(name, members[i].name))
+    while (i < count && !bytes_equal_text(name, members[i].name)) {
         i++;
+    }
     return i;
 }
 
@@ -48,8 +54,9 @@ static bool refuse_unknown(const struct member *members, size_t count, struct by
                            struct bytes name, struct refusal *refusal)
 {
     struct buffer known = buffer_in(refusal->arena);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         buffer_add_format(&known, "%s%s", i > 0 ? ", " : "", members[i].name);
+    }
     struct buffer pointer = buffer_in(refusal->arena);
     buffer_add_bytes(&pointer, base);
     json_pointer_add(&pointer, body_shown(name));
@@ -62,25 +69,29 @@ bool body_members(const struct json_view *object, const struct member *members, 
 {
     assert(count <= MEMBERS_MAX);
     bool right = true;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         ret_values[i] = NULL;
+    }
     if (object->type != VIEW_OBJECT) return refuse_at(refusal, base, "must be an object");
 
     for (const struct json_view *value = object->child; value != NULL; value = value->next) {
         const size_t i = find(members, count, value->key);
-        if (i == count)
+        if (i == count) {
             right = refuse_unknown(members, count, base, value->key, refusal);
-        else if ((members[i].types & (1U << value->type)) == 0)
+        } else if ((members[i].types & (1U << value->type)) == 0) {
             right = refuse_at(refusal, pointer_to(refusal->arena, base, members[i].name),
                               "must be %s", type_names(members[i].types));
-        else
+        } else {
             ret_values[i] = value;
+        }
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (members[i].presence == MEMBER_REQUIRED &&
-            json_view_member(object, members[i].name) == NULL)
+            json_view_member(object, members[i].name) == NULL) {
             right =
                 refuse_at(refusal, pointer_to(refusal->arena, base, members[i].name), "is missing");
+        }
+    }
     return right;
 }
 

@@ -23,8 +23,11 @@ static bool takes_output(enum event_kind kind)
 
 static bool is_code(struct bytes code)
 {
-    for (size_t i = 0; i < code.size; i++)
-        if (memchr("abcdefghijklmnopqrstuvwxyz0123456789_", code.data[i], 37) == NULL) return false;
+    for (size_t i = 0; i < code.size; i++) {
+        const char c = code.data[i];
+        const bool known = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+        if (!known) return false;
+    }
     return code.size > 0 && code.size < ERROR_CODE_SIZE;
 }
 
@@ -32,8 +35,9 @@ static bool read_output(struct refusal *refusal, const struct json_view *output,
                         struct event *event)
 {
     if (output == NULL) return true;
-    if (!takes_output(event->kind))
+    if (!takes_output(event->kind)) {
         return refuse_at(refusal, BYTES("/output"), "only skip and complete take an output");
+    }
     if (output->text.size > PAYLOAD_SIZE_MAX) {
         (void)refuse(refusal, PROBLEM_INPUT_TOO_LARGE, "the output is larger than 256 KiB");
         return refuse_at(refusal, BYTES("/output"), "is larger than 256 KiB");
@@ -46,8 +50,9 @@ static bool read_code(struct refusal *refusal, const struct json_view *code, str
 {
     if (event->kind == EVENT_STEP_FAIL) event->code = BYTES("failed");
     if (code == NULL) return true;
-    if (event->kind != EVENT_STEP_FAIL)
+    if (event->kind != EVENT_STEP_FAIL) {
         return refuse_at(refusal, BYTES("/code"), "only fail takes a code");
+    }
     event->code = code->string;
     return is_code(code->string) ||
            refuse_at(refusal, BYTES("/code"), "must be 1 to 64 of a-z, 0-9 and _");
@@ -58,12 +63,14 @@ static bool read_reason(struct refusal *refusal, const struct json_view *reason,
 {
     if (reason == NULL) return true;
     event->reason = reason->string;
-    if (reason->string.size == 0)
+    if (reason->string.size == 0) {
         return refuse_at(refusal, BYTES("/reason"), "must not be empty; leave it out or say why");
+    }
     if (reason->string.size > REASON_SIZE_MAX ||
-        memchr(reason->string.data, '\0', reason->string.size) != NULL)
+        memchr(reason->string.data, '\0', reason->string.size) != NULL) {
         return refuse_at(refusal, BYTES("/reason"), "must be at most %d bytes without NUL",
                          REASON_SIZE_MAX);
+    }
     return true;
 }
 
@@ -88,8 +95,9 @@ static bool read_index(struct exchange *exchange, struct event *event)
     const struct bytes text = uri_parameter(&exchange->uri, "index");
     uint64_t index = 0;
     if (text.data == NULL) return true;
-    if (!text_number(text, FOREACH_ITEMS_MAX, &index))
+    if (!text_number(text, FOREACH_ITEMS_MAX, &index)) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_QUERY, "index is the number of an item");
+    }
     event->index = (int32_t)index;
     return true;
 }
@@ -99,8 +107,9 @@ static bool read_if_match(struct exchange *exchange, struct command_request *com
 {
     const struct bytes tag = exchange_header_in(exchange, "If-Match");
     if (tag.data == NULL || bytes_equal_text(tag, "*")) return true;
-    if (memchr(tag.data, ',', tag.size) != NULL)
+    if (memchr(tag.data, ',', tag.size) != NULL) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_HEADER, "If-Match takes one entity tag");
+    }
     command->has_if_match = true;
     if (!text_etag(tag, ETAG_STRONG_ONLY, &command->if_match)) command->if_match = UINT32_MAX;
     return true;

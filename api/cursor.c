@@ -64,12 +64,14 @@ bool cursor_read(struct exchange *exchange, struct bytes *ret_key)
     const struct bytes text = uri_parameter(&exchange->uri, "cursor");
     *ret_key = (struct bytes){0};
     if (text.data == NULL) return true;
-    if (!text_base64url_read(text, &exchange->arena, &whole) || whole.size <= FILTER_HASH_SIZE)
+    if (!text_base64url_read(text, &exchange->arena, &whole) || whole.size <= FILTER_HASH_SIZE) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_CURSOR, "this is no cursor of ours");
+    }
     cursor_hash_filter(exchange, hash);
-    if (memcmp(hash, whole.data, FILTER_HASH_SIZE) != 0)
+    if (memcmp(hash, whole.data, FILTER_HASH_SIZE) != 0) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_CURSOR,
                       "the cursor was made with another filter");
+    }
     *ret_key = (struct bytes){whole.data + FILTER_HASH_SIZE, whole.size - FILTER_HASH_SIZE};
     return true;
 }
@@ -78,9 +80,10 @@ bool cursor_limit(struct exchange *exchange, size_t *ret_limit)
 {
     uint64_t limit = LIMIT_DEFAULT;
     const struct bytes text = uri_parameter(&exchange->uri, "limit");
-    if (text.data != NULL && (!text_number(text, LIMIT_MAX, &limit) || limit == 0))
+    if (text.data != NULL && (!text_number(text, LIMIT_MAX, &limit) || limit == 0)) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_QUERY, "limit must be 1 to %d",
                       LIMIT_MAX);
+    }
     *ret_limit = limit;
     return true;
 }
@@ -88,8 +91,9 @@ bool cursor_limit(struct exchange *exchange, size_t *ret_limit)
 void cursor_close_list(struct buffer *buffer, struct bytes cursor)
 {
     buffer_add_text(buffer, "],\"next_cursor\":");
-    if (cursor.data == NULL)
+    if (cursor.data == NULL) {
         buffer_add_text(buffer, "null}");
-    else
+    } else {
         buffer_add_format(buffer, "\"%.*s\"}", (int)cursor.size, cursor.data);
+    }
 }

@@ -33,10 +33,11 @@ static void add_letter(struct exchange *exchange, struct buffer *body,
                               ? ""
                               : text_base64(arena, row->value.data, row->value.size).data);
     buffer_add_text(body, ",\"settled\":");
-    if (row->settled.data == NULL)
+    if (row->settled.data == NULL) {
         buffer_add_text(body, "null");
-    else
+    } else {
         json_write_string(body, row->settled);
+    }
     buffer_add_char(body, '}');
 }
 
@@ -50,8 +51,9 @@ static enum handled show_letter(struct exchange *exchange, const struct dead_let
 static bool read_id(struct exchange *exchange, int64_t *ret_id)
 {
     uint64_t id = 0;
-    if (!text_number(exchange->argument[0], INT64_MAX, &id))
+    if (!text_number(exchange->argument[0], INT64_MAX, &id)) {
         return refuse(&exchange->refusal, PROBLEM_DEAD_LETTER_NOT_FOUND, "ids are numbers");
+    }
     *ret_id = (int64_t)id;
     return true;
 }
@@ -76,8 +78,9 @@ static bool read_before(struct exchange *exchange, int64_t *ret_before)
     uint64_t before = 0;
     struct bytes key;
     if (!cursor_read(exchange, &key)) return false;
-    if (key.data != NULL && !text_number(key, INT64_MAX, &before))
+    if (key.data != NULL && !text_number(key, INT64_MAX, &before)) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_CURSOR, "this is no cursor of ours");
+    }
     *ret_before = (int64_t)before;
     return true;
 }
@@ -92,10 +95,12 @@ enum handled dead_letter_list(struct exchange *exchange, struct store *store)
     size_t limit = 0;
     size_t count = 0;
     struct err err;
-    if (!cursor_limit(exchange, &limit) || !read_before(exchange, &before))
+    if (!cursor_limit(exchange, &limit) || !read_before(exchange, &before)) {
         return exchange_refused(exchange);
-    if (!store_dead_letters(store, before, limit + 1, &exchange->arena, &rows, &count, &err))
+    }
+    if (!store_dead_letters(store, before, limit + 1, &exchange->arena, &rows, &count, &err)) {
         return exchange_failed(exchange, &err, PROBLEM_DEAD_LETTER_NOT_FOUND);
+    }
     if (count > limit) {
         count = limit;
         buffer_add_format(&key, "%" PRId64, rows[count - 1].id);
@@ -155,8 +160,9 @@ static enum handled settle(struct exchange *exchange, struct store *store,
 {
     struct err err;
     if (!store_dead_letter_settle(store, row->id, how, &err)) {
-        if (err.kind != ERR_CONFLICT)
+        if (err.kind != ERR_CONFLICT) {
             return exchange_failed(exchange, &err, PROBLEM_DEAD_LETTER_NOT_FOUND);
+        }
         return exchange_problem(exchange, PROBLEM_SETTLED, "it was settled before");
     }
     row->settled = bytes_of(how);
@@ -185,10 +191,12 @@ enum handled dead_letter_replay(struct exchange *exchange, struct store *store)
     struct dead_letter_row row;
     struct bus_record record;
     if (!begin(exchange, store, &row)) return ANSWERED;
-    if (!record_of(exchange, &row, &record))
+    if (!record_of(exchange, &row, &record)) {
         return exchange_problem(exchange, PROBLEM_INTERNAL, "the stored record cannot be read");
-    if (!engine_replay_record(exchange->api->engine, &record))
+    }
+    if (!engine_replay_record(exchange->api->engine, &record)) {
         return exchange_problem(exchange, PROBLEM_OVERLOADED, "the queue of this node is full");
+    }
     return settle(exchange, store, &row, "replayed");
 }
 

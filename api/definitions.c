@@ -74,9 +74,10 @@ static void add_errors(struct refusal *refusal, const struct definition_report *
 {
     (void)refuse(refusal, PROBLEM_INVALID_DEFINITION, "the definition has %zu errors",
                  report->error_count);
-    for (size_t i = 0; i < report->error_count; i++)
+    for (size_t i = 0; i < report->error_count; i++) {
         (void)refuse_at(refusal, report->errors[i].pointer, "%.*s",
                         (int)report->errors[i].detail.size, report->errors[i].detail.data);
+    }
 }
 
 static enum handled refuse_definition(struct exchange *exchange, const struct err *err,
@@ -108,8 +109,9 @@ static enum handled replay_registered(struct exchange *exchange)
     if (exchange->response.status > 299) return ANSWERED;
     if (!json_view_parse(exchange->response.body, &exchange->arena, &body, &error)) return ANSWERED;
     const struct json_view *const name = json_view_member(body, "name");
-    if (name != NULL && json_view_int64(json_view_member(body, "version"), &version))
+    if (name != NULL && json_view_int64(json_view_member(body, "version"), &version)) {
         set_location(exchange, name->string, version);
+    }
     return ANSWERED;
 }
 
@@ -145,8 +147,9 @@ enum handled definition_register(struct exchange *exchange, struct store *store)
     if (!body_parse(exchange->body, &exchange->refusal, &body)) return exchange_refused(exchange);
     if (remember_replay(exchange, store)) return replay_registered(exchange);
     if (!registry_register(exchange->api->registry, store, body->text, &exchange->arena, &report,
-                           &registered, &is_new, &err))
+                           &registered, &is_new, &err)) {
         return refuse_definition(exchange, &err, &report);
+    }
     (void)show_registered(exchange, &registered, &report, is_new);
     return remember_answer(exchange, store);
 }
@@ -180,19 +183,22 @@ enum handled definition_list(struct exchange *exchange, struct store *store)
     size_t count = 0;
     size_t shown = 0;
     struct err err;
-    if (!cursor_limit(exchange, &limit) || !cursor_read(exchange, &after))
+    if (!cursor_limit(exchange, &limit) || !cursor_read(exchange, &after)) {
         return exchange_refused(exchange);
+    }
     if (!store_definition_list(store, after.data == NULL ? BYTES("") : after, limit + 1,
-                               &exchange->arena, &rows, &count, &err))
+                               &exchange->arena, &rows, &count, &err)) {
         return exchange_failed(exchange, &err, PROBLEM_DEFINITION_NOT_FOUND);
+    }
     buffer_add_text(&body, "{\"items\":[");
     for (; shown < count && shown < limit && body.size < PAGE_SIZE_MAX; shown++) {
         if (shown > 0) buffer_add_char(&body, ',');
         add_row(exchange, &body, &rows[shown]);
         buffer_add_char(&body, '}');
     }
-    if (shown < count)
+    if (shown < count) {
         cursor = cursor_make(exchange, rows[shown - 1].name.data, rows[shown - 1].name.size);
+    }
     cursor_close_list(&body, cursor);
     return exchange_json(exchange, 200, buffer_bytes(&body));
 }
@@ -202,8 +208,9 @@ static enum handled show_version(struct exchange *exchange, struct store *store,
     struct definition_row row;
     struct err err;
     if (!store_definition_by_name(store, exchange->argument[0], version, &exchange->arena, &row,
-                                  &err))
+                                  &err)) {
         return exchange_failed(exchange, &err, PROBLEM_DEFINITION_NOT_FOUND);
+    }
     return show_row(exchange, &row);
 }
 
@@ -226,11 +233,13 @@ enum handled definition_versions(struct exchange *exchange, struct store *store)
     size_t count = 0;
     struct err err;
     if (!store_definition_versions(store, exchange->argument[0], &exchange->arena, &rows, &count,
-                                   &err))
+                                   &err)) {
         return exchange_failed(exchange, &err, PROBLEM_DEFINITION_NOT_FOUND);
-    if (count == 0)
+    }
+    if (count == 0) {
         return exchange_problem(exchange, PROBLEM_DEFINITION_NOT_FOUND,
                                 "no definition of this name");
+    }
     buffer_add_text(&body, "{\"items\":[");
     for (size_t i = 0; i < count; i++) {
         if (i > 0) buffer_add_char(&body, ',');
@@ -258,12 +267,14 @@ enum handled definition_switch(struct exchange *exchange, struct store *store)
     uint32_t version = 0;
     struct err err;
     if (!body_is_reason_only(exchange->body, &exchange->refusal)) return exchange_refused(exchange);
-    if (SWITCHES[which].flag == DEFINITION_DEPRECATED && !read_version(exchange, &version))
+    if (SWITCHES[which].flag == DEFINITION_DEPRECATED && !read_version(exchange, &version)) {
         return exchange_refused(exchange);
+    }
     if (remember_replay(exchange, store)) return ANSWERED;
     if (!store_definition_set(store, exchange->argument[0], version, SWITCHES[which].flag,
-                              SWITCHES[which].value, &err))
+                              SWITCHES[which].value, &err)) {
         return exchange_failed(exchange, &err, PROBLEM_DEFINITION_NOT_FOUND);
+    }
     registry_refresh(exchange->api->registry, exchange->argument[0]);
     (void)show_version(exchange, store, version);
     return remember_answer(exchange, store);

@@ -41,8 +41,9 @@ struct bytes exchange_actor(struct exchange *exchange)
 static void set_header(struct response *response, const char *name, const char *value)
 {
     size_t i = 0;
-    while (i < response->header_count && strcmp(response->headers[i].name, name) != 0)
+    while (i < response->header_count && strcmp(response->headers[i].name, name) != 0) {
         i++;
+    }
     assert(i < RESPONSE_HEADERS_MAX);
     response->headers[i] = (struct response_header){name, value};
     if (i == response->header_count) response->header_count++;
@@ -116,12 +117,13 @@ enum handled exchange_problem(struct exchange *exchange, enum problem problem, c
 enum handled exchange_failed(struct exchange *exchange, const struct err *err, enum problem missing)
 {
     const enum problem problem = problem_of_err(err, missing);
-    if (problem == PROBLEM_INTERNAL)
+    if (problem == PROBLEM_INTERNAL) {
         log_event(LOG_ERROR, "request_failed", "request_id=%s reason=\"%s\"", exchange->request_id,
                   err->text);
-    else if (problem == PROBLEM_UNAVAILABLE)
+    } else if (problem == PROBLEM_UNAVAILABLE) {
         log_event(LOG_DEBUG, "request_unavailable", "request_id=%s reason=\"%s\"",
                   exchange->request_id, err->text);
+    }
     if (exchange->refusal.problem == PROBLEM_NONE) exchange->refusal.problem = problem;
     return exchange_refused(exchange);
 }

@@ -14,8 +14,9 @@ static bool is_token_char(unsigned char c)
 
 static bool is_token(struct bytes text)
 {
-    for (size_t i = 0; i < text.size; i++)
+    for (size_t i = 0; i < text.size; i++) {
         if (!is_token_char((unsigned char)text.data[i])) return false;
+    }
     return text.size > 0;
 }
 
@@ -37,8 +38,9 @@ static bool has_name(const struct header *header, const char *name, size_t size)
 struct bytes header_find(const struct header *headers, size_t count, const char *name)
 {
     const size_t size = strlen(name);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (has_name(&headers[i], name, size)) return headers[i].value;
+    }
     return (struct bytes){0};
 }
 
@@ -46,8 +48,9 @@ size_t header_count(const struct header *headers, size_t count, const char *name
 {
     const size_t size = strlen(name);
     size_t found = 0;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         found += has_name(&headers[i], name, size);
+    }
     return found;
 }
 
@@ -57,16 +60,18 @@ static bool is_host(struct bytes host)
         const unsigned char c = (unsigned char)host.data[i];
         const bool letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
         const bool digit = c >= '0' && c <= '9';
-        if (!letter && !digit && (c == '\0' || strchr("-._~%!$&'()*+,;=:[]", c) == NULL))
+        if (!letter && !digit && (c == '\0' || strchr("-._~%!$&'()*+,;=:[]", c) == NULL)) {
             return false;
+        }
     }
     return true;
 }
 
 static bool is_number(struct bytes text)
 {
-    for (size_t i = 0; i < text.size; i++)
+    for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] < '0' || text.data[i] > '9') return false;
+    }
     return text.size > 0 && text.size < 19;
 }
 
@@ -87,9 +92,11 @@ static const char *twice(const struct head *head)
         {"Expect",            "Expect comes twice"           },
         {"traceparent",       "traceparent comes twice"      },
     };
-    for (size_t i = 0; i < sizeof(SINGLE) / sizeof(SINGLE[0]); i++)
-        if (header_count(head->headers, head->header_count, SINGLE[i].name) > 1)
+    for (size_t i = 0; i < sizeof(SINGLE) / sizeof(SINGLE[0]); i++) {
+        if (header_count(head->headers, head->header_count, SINGLE[i].name) > 1) {
             return SINGLE[i].what;
+        }
+    }
     return NULL;
 }
 
@@ -101,16 +108,18 @@ static const char *wrong_body_framing(const struct head *head)
     if (coding.data == NULL) return NULL;
     if (length.data != NULL) return "Content-Length and Transfer-Encoding come together";
     if (strcmp(head->version, "HTTP/1.1") != 0) return "Transfer-Encoding needs HTTP/1.1";
-    if (coding.size != 7 || strncasecmp(coding.data, "chunked", 7) != 0)
+    if (coding.size != 7 || strncasecmp(coding.data, "chunked", 7) != 0) {
         return "the only Transfer-Encoding that is understood is chunked";
+    }
     return NULL;
 }
 
 static const char *wrong_host(const struct head *head)
 {
     const struct bytes host = header_find(head->headers, head->header_count, "Host");
-    if (host.data == NULL)
+    if (host.data == NULL) {
         return strcmp(head->version, "HTTP/1.0") == 0 ? NULL : "the Host header is missing";
+    }
     return is_host(host) ? NULL : "Host is not a host name";
 }
 
@@ -143,8 +152,9 @@ static bool walk_header(const char **at, const char *end, const struct header *h
     *at += header->name.size;
     if (**at != '\0') return false;
     *at += 1;
-    while (*at < end && (**at == ' ' || **at == '\t'))
+    while (*at < end && (**at == ' ' || **at == '\t')) {
         *at += 1;
+    }
     if (header->value.data != *at || end - *at < (ptrdiff_t)header->value.size) return false;
     *at += header->value.size;
     return true;

@@ -11,8 +11,9 @@
 
 static struct bytes trimmed(struct bytes value)
 {
-    while (value.size > 0 && strchr(" \t", value.data[value.size - 1]) != NULL)
+    while (value.size > 0 && strchr(" \t", value.data[value.size - 1]) != NULL) {
         value.size--;
+    }
     return value;
 }
 
@@ -34,11 +35,12 @@ static void copy_headers(struct exchange *exchange, const struct arrival *arriva
 static void name_request(struct exchange *exchange)
 {
     const struct bytes given = exchange_header_in(exchange, "X-Request-Id");
-    if (given.data != NULL && text_is_request_id(given))
+    if (given.data != NULL && text_is_request_id(given)) {
         (void)snprintf(exchange->request_id, sizeof(exchange->request_id), "%.*s", (int)given.size,
                        given.data);
-    else
+    } else {
         server_next_request_id(exchange->api, exchange->request_id);
+    }
 }
 
 static bool refuse_and_close(struct exchange *exchange, enum problem problem, const char *what)
@@ -51,9 +53,10 @@ static bool check_head(struct exchange *exchange, const struct arrival *arrival)
 {
     const struct head head = {arrival->version, arrival->headers, arrival->header_count};
     const char *what = arrival->framing_fault;
-    if (arrival->has_more_headers || arrival->head_size > HEAD_SIZE_MAX)
+    if (arrival->has_more_headers || arrival->head_size > HEAD_SIZE_MAX) {
         return refuse_and_close(exchange, PROBLEM_HEADERS_TOO_LARGE,
                                 "the request's head is larger than 16 KiB or 100 headers");
+    }
     if (what == NULL) (void)framing_check(&head, &what);
     if (what != NULL) return refuse_and_close(exchange, PROBLEM_BAD_REQUEST, what);
     return true;
@@ -63,8 +66,9 @@ static bool check_target(struct exchange *exchange, const struct arrival *arriva
 {
     (void)arrival;
     const char *what = NULL;
-    if (exchange->target.size > TARGET_SIZE_MAX)
+    if (exchange->target.size > TARGET_SIZE_MAX) {
         return refuse_and_close(exchange, PROBLEM_URI_TOO_LONG, "the target is over 8 KiB");
+    }
     if (uri_parse(exchange->target, &exchange->arena, &exchange->uri, &what)) return true;
     return refuse_and_close(exchange, PROBLEM_BAD_REQUEST, what);
 }
@@ -87,8 +91,9 @@ static bool check_route(struct exchange *exchange, const struct arrival *arrival
 static struct bytes bearer(struct bytes authorization)
 {
     const size_t size = sizeof("Bearer ") - 1;
-    if (authorization.size <= size || strncasecmp(authorization.data, "Bearer ", size) != 0)
+    if (authorization.size <= size || strncasecmp(authorization.data, "Bearer ", size) != 0) {
         return (struct bytes){0};
+    }
     return (struct bytes){authorization.data + size, authorization.size - size};
 }
 
@@ -102,11 +107,13 @@ static bool check_key(struct exchange *exchange, const struct arrival *arrival)
         return true;
     }
     const struct bytes key = bearer(exchange_header_in(exchange, "Authorization"));
-    if (key.data == NULL)
+    if (key.data == NULL) {
         return refuse(&exchange->refusal, PROBLEM_UNAUTHENTICATED,
                       "send Authorization: Bearer KEY");
-    if (!keys_find(keys, key, &exchange->who))
+    }
+    if (!keys_find(keys, key, &exchange->who)) {
         return refuse(&exchange->refusal, PROBLEM_UNAUTHENTICATED, "this key is not known here");
+    }
     if (exchange->who.role >= needed) return true;
     return refuse(&exchange->refusal, PROBLEM_FORBIDDEN, "this needs the role %s; the key has %s",
                   role_name(needed), role_name(exchange->who.role));
@@ -165,10 +172,11 @@ static bool check_body(struct exchange *exchange, const struct arrival *arrival)
     (void)arrival;
     const struct route *const route = exchange->route;
     const uint64_t size = gate_body_size(exchange);
-    if (size != UINT64_MAX && size > route->body_max)
+    if (size != UINT64_MAX && size > route->body_max) {
         return refuse(&exchange->refusal, PROBLEM_TOO_LARGE,
                       "the body has %" PRIu64 " bytes; %" PRIu32 " is the most here", size,
                       route->body_max);
+    }
     if (route->body == BODY_NONE || !exchange->has_body) return true;
     const struct bytes type = exchange_header_in(exchange, "Content-Type");
     if (type.data != NULL && text_is_media_type(type, "application/json")) return true;
@@ -188,7 +196,8 @@ bool gate_pass(struct exchange *exchange, const struct arrival *arrival)
     copy_headers(exchange, arrival);
     name_request(exchange);
     exchange->has_body = gate_body_size(exchange) > 0;
-    for (size_t i = 0; i < sizeof(CHECKS) / sizeof(CHECKS[0]); i++)
+    for (size_t i = 0; i < sizeof(CHECKS) / sizeof(CHECKS[0]); i++) {
         if (!CHECKS[i](exchange, arrival)) return false;
+    }
     return true;
 }

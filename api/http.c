@@ -116,8 +116,9 @@ void http_tick(struct http *http, int64_t now_ms)
 void http_expire_all(struct http *http)
 {
     (void)pthread_mutex_lock(&http->lock);
-    for (struct peer *peer = http->peers; peer != NULL; peer = peer->next)
+    for (struct peer *peer = http->peers; peer != NULL; peer = peer->next) {
         if (peer->working != NULL) expire(peer);
+    }
     (void)pthread_mutex_unlock(&http->lock);
 }
 
@@ -136,8 +137,9 @@ static void add_common_headers(const struct exchange *exchange, struct MHD_Respo
     (void)MHD_add_response_header(answer, "X-Request-Id", exchange->request_id);
     (void)MHD_add_response_header(answer, "X-Content-Type-Options", "nosniff");
     (void)MHD_add_response_header(answer, "Cache-Control", "no-store");
-    if (exchange->must_close || atomic_load(&exchange->api->stopping))
+    if (exchange->must_close || atomic_load(&exchange->api->stopping)) {
         (void)MHD_add_response_header(answer, "Connection", "close");
+    }
 }
 
 static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *connection)
@@ -149,13 +151,18 @@ static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *
 
     exchange->status = response->status;
     exchange->peer->deadline_ms = clock_monotonic_ms() + SEND_MS;
-    struct MHD_Response *const made = MHD_create_response_from_buffer(
-        response->body.size, (void *)(uintptr_t)response->body.data, MHD_RESPMEM_PERSISTENT);
+    /* Not changed and not freed, in spite of its type. */
+    void *body = NULL;
+    memcpy(&body, &response->body.data, sizeof(body));
+    struct MHD_Response *const made =
+        MHD_create_response_from_buffer(response->body.size, body, MHD_RESPMEM_PERSISTENT);
     if (made == NULL) return MHD_NO;
-    if (response->content_type != NULL)
+    if (response->content_type != NULL) {
         (void)MHD_add_response_header(made, "Content-Type", response->content_type);
-    for (size_t i = 0; i < response->header_count; i++)
+    }
+    for (size_t i = 0; i < response->header_count; i++) {
         (void)MHD_add_response_header(made, response->headers[i].name, response->headers[i].value);
+    }
     add_common_headers(exchange, made);
     const enum MHD_Result queued = MHD_queue_response(connection, response->status, made);
     MHD_destroy_response(made);
@@ -204,8 +211,9 @@ static const char *framing_fault(const struct exchange *exchange, const char *me
 {
     const char *what = "the request line is not method, target and version, one space apart";
     if (method + strlen(method) + 1 != exchange->target_at ||
-        exchange->target_at + exchange->target.size + 1 != version)
+        exchange->target_at + exchange->target.size + 1 != version) {
         return what;
+    }
     const struct head_block block = {version, method + head_size};
     if (framing_walk(&block, collected->headers, collected->count, &what)) return NULL;
     return what;
@@ -238,17 +246,19 @@ static enum MHD_Result begin(struct exchange *exchange, struct MHD_Connection *c
         .has_more_headers = collected.has_more,
         .head_size = size == NULL ? 0 : size->header_size,
     };
-    if (http->is_walkable && !collected.has_more)
+    if (http->is_walkable && !collected.has_more) {
         arrival.framing_fault =
             framing_fault(exchange, method, version, &collected, arrival.head_size);
+    }
 
     exchange->has_begun = true;
     exchange->is_refused = !gate_pass(exchange, &arrival);
     /* Two readings of a chunked body must not become two requests. */
     if (gate_body_size(exchange) == UINT64_MAX) exchange->must_close = true;
     if (!exchange->is_refused) {
-        if (exchange->route->body_max > LARGE_BODY)
+        if (exchange->route->body_max > LARGE_BODY) {
             exchange->peer->deadline_ms = clock_monotonic_ms() + LARGE_REQUEST_MS;
+        }
         return MHD_YES;
     }
     (void)exchange_refused(exchange);
@@ -308,6 +318,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     return exchange;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): the parameters are libmicrohttpd's */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **request)
@@ -320,8 +331,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         take_back(exchange);
         return answer(exchange, connection);
     }
-    if (*size == 0)
+    if (*size == 0) {
         return exchange->is_refused ? answer(exchange, connection) : dispatch(exchange, connection);
+    }
     const enum MHD_Result received = receive(exchange, data, *size);
     *size = 0;
     return received;
@@ -373,10 +385,11 @@ static void peer_close(struct http *http, struct peer *peer)
 {
     (void)pthread_mutex_lock(&http->lock);
     assert(peer->working == NULL);
-    if (peer->previous != NULL)
+    if (peer->previous != NULL) {
         peer->previous->next = peer->next;
-    else
+    } else {
         http->peers = peer->next;
+    }
     if (peer->next != NULL) peer->next->previous = peer->previous;
     (void)pthread_mutex_unlock(&http->lock);
     free(peer);
@@ -385,10 +398,11 @@ static void peer_close(struct http *http, struct peer *peer)
 static void on_connection(void *context, struct MHD_Connection *connection, void **peer_slot,
                           enum MHD_ConnectionNotificationCode code)
 {
-    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         peer_open(context, connection, peer_slot);
-    else if (*peer_slot != NULL)
+    } else if (*peer_slot != NULL) {
         peer_close(context, *peer_slot);
+    }
 }
 
 /* ---- life ---- */

@@ -66,11 +66,12 @@ const char *role_name(enum role role)
 
 bool role_parse(struct bytes name, enum role *ret_role)
 {
-    for (enum role role = ROLE_READER; role < ROLE_COUNT; role++)
+    for (enum role role = ROLE_READER; role < ROLE_COUNT; role++) {
         if (bytes_equal_text(name, ROLES[role])) {
             *ret_role = role;
             return true;
         }
+    }
     return false;
 }
 
@@ -137,16 +138,18 @@ static bool read_rows(const char *path, FILE *file, struct key_set *set, struct 
     for (int number = 1; fgets(line, sizeof(line), file) != NULL; number++) {
         const char *what = NULL;
         if (is_blank(line)) continue;
-        if (set->count == KEYS_MAX)
+        if (set->count == KEYS_MAX) {
             return err_set(err, ERR_INVALID, "%s has more than %d keys", path, KEYS_MAX);
+        }
         if (set->count == capacity) {
             capacity = capacity == 0 ? 16 : capacity * 2;
             set->rows = realloc(set->rows, capacity * sizeof(struct key_row));
             if (set->rows == NULL) abort();
         }
         set->rows[set->count] = (struct key_row){0};
-        if (!read_line(line, &set->rows[set->count], &what))
+        if (!read_line(line, &set->rows[set->count], &what)) {
             return err_set(err, ERR_INVALID, "%s line %d: %s", path, number, what);
+        }
         set->count++;
     }
     qsort(set->rows, set->count, sizeof(struct key_row), compare_rows);
@@ -160,17 +163,19 @@ static bool read_file(const char *path, struct key_set *ret_set, struct stat *re
     CLEANUP(file) FILE *file = fopen(path, "re");
     if (set.rows == NULL) abort();
     bool read = false;
-    if (file == NULL || fstat(fileno(file), ret_seen) != 0)
+    if (file == NULL || fstat(fileno(file), ret_seen) != 0) {
         (void)err_set(err, ERR_INVALID, "keys file %s: %s; make it by `sagad keys add`", path,
                       strerror(errno));
-    else if (ret_seen->st_size > FILE_SIZE_MAX)
+    } else if (ret_seen->st_size > FILE_SIZE_MAX) {
         (void)err_set(err, ERR_INVALID, "keys file %s is larger than 4 MiB", path);
-    else
+    } else {
         read = read_rows(path, file, &set, err);
-    if (read)
+    }
+    if (read) {
         *ret_set = set;
-    else
+    } else {
         free(set.rows);
+    }
     return read;
 }
 
@@ -204,8 +209,9 @@ static bool read_key(struct bytes key, uint8_t ret_id[ID_SIZE], uint8_t ret_secr
 {
     const size_t prefix = sizeof(PREFIX) - 1;
     if (key.size != prefix + ID_TEXT_SIZE + 1 + SECRET_TEXT_SIZE) return false;
-    if (memcmp(key.data, PREFIX, prefix) != 0 || key.data[prefix + ID_TEXT_SIZE] != '_')
+    if (memcmp(key.data, PREFIX, prefix) != 0 || key.data[prefix + ID_TEXT_SIZE] != '_') {
         return false;
+    }
     const char *const secret = key.data + prefix + ID_TEXT_SIZE + 1;
     return read_exact((struct bytes){key.data + prefix, ID_TEXT_SIZE}, ret_id, ID_SIZE) &&
            read_exact((struct bytes){secret, SECRET_TEXT_SIZE}, ret_secret, SECRET_SIZE);
@@ -259,8 +265,9 @@ static bool name_is_free(const char *file, const char *name, struct err *err)
     if (access(file, F_OK) != 0) return true;
     if (!read_file(file, &set, &seen, err)) return false;
     bool is_free = true;
-    for (size_t i = 0; i < set.count && is_free; i++)
+    for (size_t i = 0; i < set.count && is_free; i++) {
         is_free = strcmp(set.rows[i].principal.name, name) != 0;
+    }
     free(set.rows);
     return is_free ||
            err_set(err, ERR_INVALID,
@@ -302,12 +309,14 @@ bool api_keys_add(const char *file, const char *name, const char *role, char ret
     char hash_text[SECRET_TEXT_SIZE + 1];
     char line[LINE_SIZE_MAX];
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "libsodium does not start");
-    if (!is_name(name))
+    if (!is_name(name)) {
         return err_set(err, ERR_INVALID, "a key's name is 1 to %d of A-Z a-z 0-9 . _ -",
                        KEY_NAME_SIZE_MAX);
-    if (!role_parse(bytes_of(role), &parsed))
+    }
+    if (!role_parse(bytes_of(role), &parsed)) {
         return err_set(err, ERR_INVALID, "role %.20s is none of reader submitter operator admin",
                        role);
+    }
     if (!name_is_free(file, name, err)) return false;
 
     randombytes_buf(id, sizeof(id));

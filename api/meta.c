@@ -52,8 +52,9 @@ static bool is_excluded(const struct exchange *exchange, const char *name)
     for (size_t i = 0; i < exchange->uri.parameter_count; i++) {
         const struct parameter *const parameter = &exchange->uri.parameters[i];
         if (bytes_equal_text(parameter->name, "exclude") &&
-            bytes_equal_text(parameter->value, name))
+            bytes_equal_text(parameter->value, name)) {
             return true;
+        }
     }
     return false;
 }
@@ -83,13 +84,16 @@ enum handled meta_readyz(struct exchange *exchange, struct store *store)
     bool is_ready = true;
     (void)store;
     ask(exchange->api, probes);
-    for (size_t i = 0; i < PROBE_COUNT; i++)
-        if (probes[i].counts && !probes[i].is_up && !is_excluded(exchange, probes[i].name))
+    for (size_t i = 0; i < PROBE_COUNT; i++) {
+        if (probes[i].counts && !probes[i].is_up && !is_excluded(exchange, probes[i].name)) {
             is_ready = false;
+        }
+    }
     buffer_add_text(&body, is_ready ? "{\"status\":\"ready\"" : "{\"status\":\"not ready\"");
     const struct bytes verbose = uri_parameter(&exchange->uri, "verbose");
-    if ((verbose.data != NULL && !bytes_equal_text(verbose, "false")) || !is_ready)
+    if ((verbose.data != NULL && !bytes_equal_text(verbose, "false")) || !is_ready) {
         write_probes(&body, exchange, probes);
+    }
     buffer_add_char(&body, '}');
     if (!is_ready) exchange_set_header(exchange, "Retry-After", "1");
     return exchange_json(exchange, is_ready ? 200 : 503, buffer_bytes(&body));
@@ -129,9 +133,10 @@ enum handled meta_openapi(struct exchange *exchange, struct store *store)
 enum handled meta_schema(struct exchange *exchange, struct store *store)
 {
     (void)store;
-    if (!bytes_equal_text(exchange->argument[0], "saga-definition-1.json"))
+    if (!bytes_equal_text(exchange->argument[0], "saga-definition-1.json")) {
         return exchange_problem(exchange, PROBLEM_DOCUMENT_NOT_FOUND,
                                 "there is saga-definition-1.json");
+    }
     return exchange_content(exchange, "application/schema+json", document_definition_schema());
 }
 
@@ -160,8 +165,9 @@ enum handled meta_problem(struct exchange *exchange, struct store *store)
     struct buffer body = buffer_in(&exchange->arena);
     const enum problem problem = problem_by_slug(exchange->argument[0]);
     (void)store;
-    if (problem == PROBLEM_NONE)
+    if (problem == PROBLEM_NONE) {
         return exchange_problem(exchange, PROBLEM_DOCUMENT_NOT_FOUND, "no problem of this name");
+    }
     if (wants_page(exchange)) {
         problem_write_html(&body, problem);
         return exchange_content(exchange, "text/html; charset=utf-8", buffer_bytes(&body));

@@ -13,7 +13,7 @@ print(struct arena *arena, const char *format, va_list arguments)
     const int size = vsnprintf(NULL, 0, format, again);
     va_end(again);
     char *const text = arena_alloc(arena, (size_t)size + 1);
-    vsnprintf(text, (size_t)size + 1, format, arguments);
+    (void)vsnprintf(text, (size_t)size + 1, format, arguments);
     return (struct bytes){text, (size_t)size};
 }
 
@@ -31,8 +31,9 @@ bool refuse(struct refusal *refusal, enum problem problem, const char *format, .
 bool refuse_at(struct refusal *refusal, struct bytes pointer, const char *format, ...)
 {
     if (refusal->problem == PROBLEM_NONE) refusal->problem = PROBLEM_INVALID;
-    if (refusal->faults == NULL)
+    if (refusal->faults == NULL) {
         refusal->faults = arena_array(refusal->arena, FAULTS_MAX, sizeof(struct fault));
+    }
     if (refusal->fault_count == FAULTS_MAX) return false;
     va_list arguments;
     va_start(arguments, format);
@@ -61,8 +62,9 @@ static struct bytes detail_of(const struct refusal *refusal, struct buffer *scra
         buffer_add_text(scratch, ": ");
     }
     buffer_add_bytes(scratch, first->detail);
-    if (refusal->fault_count > 1)
+    if (refusal->fault_count > 1) {
         buffer_add_format(scratch, " (and %zu more)", refusal->fault_count - 1);
+    }
     return buffer_bytes(scratch);
 }
 
@@ -103,13 +105,14 @@ void problem_write_json(struct buffer *buffer, enum problem problem)
 
 static void add_html(struct buffer *buffer, const char *text)
 {
-    for (const char *c = text; *c != '\0'; c++)
+    for (const char *c = text; *c != '\0'; c++) {
         switch (*c) {
         case '<': buffer_add_text(buffer, "&lt;"); break;
         case '>': buffer_add_text(buffer, "&gt;"); break;
         case '&': buffer_add_text(buffer, "&amp;"); break;
         default: buffer_add_char(buffer, *c); break;
         }
+    }
 }
 
 static void open_page(struct buffer *buffer, const char *title)

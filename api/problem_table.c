@@ -161,8 +161,9 @@ const struct problem_row *problem_row(enum problem problem)
 
 enum problem problem_by_slug(struct bytes slug)
 {
-    for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++)
+    for (enum problem problem = PROBLEM_NONE + 1; problem < PROBLEM_COUNT; problem++) {
         if (bytes_equal_text(slug, ROWS[problem].slug)) return problem;
+    }
     return PROBLEM_NONE;
 }
 

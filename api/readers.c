@@ -85,23 +85,25 @@ static void carry_out(struct reader *reader, const struct job *job)
         return;
     }
     enum handled handled = ANSWERED;
-    if (is_connected)
+    if (is_connected) {
         handled = job->handle(job->exchange, reader->store);
-    else if (job->exchange->response.status != 0)
+    } else if (job->exchange->response.status != 0) {
         handled = ANSWERED; /* it only wanted a better answer than it has */
-    else if (err.kind == ERR_INVALID)
+    } else if (err.kind == ERR_INVALID) {
         handled = exchange_problem(job->exchange, PROBLEM_UNAVAILABLE,
                                    "the database does not fit this sagad; its operators know more");
-    else
+    } else {
         handled = exchange_failed(job->exchange, &err, PROBLEM_NO_ROUTE);
+    }
     if (handled == ANSWERED) exchange_done(job->exchange);
 }
 
 static void *read_for_ever(void *context)
 {
     struct reader *const reader = context;
-    for (struct job job; wait_for_job(reader->readers, &job);)
+    for (struct job job; wait_for_job(reader->readers, &job);) {
         carry_out(reader, &job);
+    }
     store_close(reader->store);
     return NULL;
 }
@@ -113,8 +115,10 @@ struct readers *readers_start(const char *database_url, const char *namespace_na
     readers->database_url = strdup(database_url);
     readers->namespace_name = strdup(namespace_name);
     readers->reader = calloc(count, sizeof(*readers->reader));
-    if (readers->database_url == NULL || readers->namespace_name == NULL || readers->reader == NULL)
+    if (readers->database_url == NULL || readers->namespace_name == NULL ||
+        readers->reader == NULL) {
         abort();
+    }
     readers->last = &readers->first;
     readers->count = count;
     (void)pthread_mutex_init(&readers->lock, NULL);
@@ -135,8 +139,9 @@ void readers_stop(struct readers *readers)
     readers->ends = true;
     (void)pthread_cond_broadcast(&readers->wake);
     (void)pthread_mutex_unlock(&readers->lock);
-    for (uint32_t i = 0; i < readers->count; i++)
+    for (uint32_t i = 0; i < readers->count; i++) {
         (void)pthread_join(readers->reader[i].thread, NULL);
+    }
     while (readers->free != NULL) {
         struct job *const job = readers->free;
         readers->free = job->next;
@@ -156,10 +161,11 @@ static bool put(struct readers *readers, const struct job *wanted, uint32_t queu
     const bool has_room = readers->queued < queue_max;
     if (has_room) {
         struct job *job = readers->free;
-        if (job != NULL)
+        if (job != NULL) {
             readers->free = job->next;
-        else
+        } else {
             job = malloc(sizeof(*job));
+        }
         if (job == NULL) abort();
         *job = *wanted;
         job->next = NULL;

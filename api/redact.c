@@ -29,8 +29,9 @@ static struct bytes next_token(struct arena *arena, struct bytes *rest)
     char *const token = arena_alloc(arena, size + 1);
     size_t written = 0;
     for (size_t i = 0; i < size; i++) {
-        const bool escaped = begin[i] == '~' && i + 1 < size;
-        token[written++] = !escaped ? begin[i] : begin[++i] == '1' ? '/' : '~';
+        char c = begin[i];
+        if (c == '~' && i + 1 < size && begin[++i] == '1') c = '/';
+        token[written++] = c;
     }
     *rest = (struct bytes){begin + size, rest->size - 1 - size};
     return (struct bytes){token, written};
@@ -49,8 +50,9 @@ static const struct json_view *child_of(const struct json_view *view, struct byt
 static const struct json_view *find(struct arena *arena, const struct json_view *view,
                                     struct bytes pointer)
 {
-    while (view != NULL && pointer.size > 0)
+    while (view != NULL && pointer.size > 0) {
         view = child_of(view, next_token(arena, &pointer));
+    }
     return view;
 }
 
@@ -111,19 +113,22 @@ static void write(struct buffer *buffer, const struct definition *definition, st
         const struct bytes pointer = below(definition->redact[i], root);
         if (pointer.data == NULL) continue;
         if (!is_parsed && !json_view_parse(payload, &scratch, &masked.payload, &error)) break;
-        if (!is_parsed)
+        if (!is_parsed) {
             masked.views =
-                arena_array(&scratch, 2 * definition->redact_count, sizeof(*masked.views));
+                arena_array(&scratch, 2 * definition->redact_count, sizeof(const void *));
+        }
         is_parsed = true;
-        if (index < 0)
+        if (index < 0) {
             mask(&masked, pointer);
-        else
+        } else {
             mask_item(&masked, pointer, index);
+        }
     }
-    if (masked.count == 0)
+    if (masked.count == 0) {
         buffer_add_bytes(buffer, payload);
-    else
+    } else {
         write_masked(buffer, &masked, payload);
+    }
     arena_done(&scratch);
 }
 
@@ -136,10 +141,11 @@ void redact_write(struct buffer *buffer, const struct definition *definition, st
 void redact_write_item(struct buffer *buffer, const struct definition *definition,
                        struct bytes root, int32_t index, struct bytes payload)
 {
-    if (payload.data == NULL)
+    if (payload.data == NULL) {
         buffer_add_text(buffer, "null");
-    else if (definition->redact_count == 0)
+    } else if (definition->redact_count == 0) {
         buffer_add_bytes(buffer, payload);
-    else
+    } else {
         write(buffer, definition, root, index, payload);
+    }
 }

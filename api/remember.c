@@ -49,8 +49,9 @@ enum handled remember_answer(struct exchange *exchange, struct store *store)
     memcpy(write.fingerprint, key.fingerprint, FINGERPRINT_SIZE);
     const struct store_batch batch = {.keys = &write, .key_count = 1};
     /* What was asked for is done; without its key a repetition finds it done. */
-    if (!store_commit(store, &batch, &unknown, &err) && err.kind != ERR_CONFLICT)
+    if (!store_commit(store, &batch, &unknown, &err) && err.kind != ERR_CONFLICT) {
         log_event(LOG_WARNING, "key_not_stored", "request_id=%s reason=\"%s\"",
                   exchange->request_id, err.text);
+    }
     return ANSWERED;
 }

@@ -22,10 +22,11 @@ static void add_time(struct buffer *buffer, const char *name, int64_t at_ms)
 static void add_string(struct buffer *buffer, const char *name, struct bytes text)
 {
     buffer_add_format(buffer, ",\"%s\":", name);
-    if (text.data == NULL)
+    if (text.data == NULL) {
         buffer_add_text(buffer, "null");
-    else
+    } else {
         json_write_string(buffer, text);
+    }
 }
 
 static void add_saga_error(struct buffer *buffer, const struct saga *saga)
@@ -119,10 +120,11 @@ static void add_error(struct buffer *buffer, const char *name, const struct saga
 static void add_index(struct buffer *buffer, int32_t index)
 {
     buffer_add_text(buffer, ",\"index\":");
-    if (index < 0)
+    if (index < 0) {
         buffer_add_text(buffer, "null");
-    else
+    } else {
         json_write_int(buffer, index);
+    }
 }
 
 static void add_run(struct buffer *buffer, const struct saga *saga, const struct step *step,
@@ -184,10 +186,11 @@ void render_steps(struct buffer *buffer, const struct saga *saga, int only)
 static void add_number_or_null(struct buffer *buffer, const char *name, int64_t number)
 {
     buffer_add_format(buffer, ",\"%s\":", name);
-    if (number < 0)
+    if (number < 0) {
         buffer_add_text(buffer, "null");
-    else
+    } else {
         json_write_int(buffer, number);
+    }
 }
 
 void render_why(struct buffer *buffer, const struct saga *saga, const struct why *why,

@@ -41,8 +41,9 @@ static bool read_error(struct exchange *exchange, const struct json_view *error,
         {"detail", IS_STRING, MEMBER_OPTIONAL},
     };
     const struct json_view *value[2];
-    if (!body_members(error, ERROR_MEMBERS, 2, BYTES("/error"), &exchange->refusal, value))
+    if (!body_members(error, ERROR_MEMBERS, 2, BYTES("/error"), &exchange->refusal, value)) {
         return false;
+    }
     *ret_code = value[0]->string;
     return true;
 }
@@ -56,11 +57,13 @@ static bool is_refused(struct bytes outcome)
 static bool fits(struct exchange *exchange, const struct json_view *const *value)
 {
     const bool refused = is_refused(value[OUTCOME]->string);
-    if (refused && value[OUTPUT] != NULL)
+    if (refused && value[OUTPUT] != NULL) {
         return refuse_at(&exchange->refusal, BYTES("/output"), "failure and retry take `error`");
-    if (!refused && value[ERROR] != NULL)
+    }
+    if (!refused && value[ERROR] != NULL) {
         return refuse_at(&exchange->refusal, BYTES("/error"),
                          "only failure and retry take `error`");
+    }
     return true;
 }
 
@@ -70,8 +73,9 @@ static bool read_body(struct exchange *exchange, struct reply_body *ret_body)
     const struct json_view *value[MEMBER_COUNT] = {0};
     struct bus_record *const record = &ret_body->record;
     if (!body_parse(exchange->body, &exchange->refusal, &body)) return false;
-    if (!body_members(body, MEMBERS, MEMBER_COUNT, BYTES(""), &exchange->refusal, value))
+    if (!body_members(body, MEMBERS, MEMBER_COUNT, BYTES(""), &exchange->refusal, value)) {
         return false;
+    }
     if (!fits(exchange, value)) return false;
     *record = (struct bus_record){.headers = ret_body->header};
     for (size_t i = 0; i < MEMBER_COUNT; i++) {

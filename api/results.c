@@ -49,8 +49,9 @@ void result_refuse(struct refusal *refusal, const struct answer *answer, enum pr
 
 enum problem result_conflict(enum event_kind kind, const struct saga *saga)
 {
-    if (kind != EVENT_CANCEL || saga == NULL || saga->state != SAGA_RUNNING)
+    if (kind != EVENT_CANCEL || saga == NULL || saga->state != SAGA_RUNNING) {
         return PROBLEM_NOT_ALLOWED;
+    }
     const int pivot = saga->definition->pivot;
     const bool is_past = pivot >= 0 && saga->steps[pivot].run[0].state == STEP_SUCCEEDED;
     return is_past ? PROBLEM_PAST_PIVOT : PROBLEM_NOT_ALLOWED;

@@ -84,10 +84,11 @@ static bool path_fits(const char *pattern, const struct uri *uri,
         const size_t size = strcspn(name, "/");
         const struct bytes segment = uri->segment[i];
         pattern = name + size;
-        if (*name == '{' && segment.size > 0)
+        if (*name == '{' && segment.size > 0) {
             ret_arguments[arguments++] = segment;
-        else if (segment.size != size || memcmp(segment.data, name, size) != 0)
+        } else if (segment.size != size || memcmp(segment.data, name, size) != 0) {
             return false;
+        }
     }
     return i == uri->segment_count && *pattern == '\0';
 }

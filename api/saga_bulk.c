@@ -125,7 +125,7 @@ static void submit_rest(struct bulk *bulk)
 {
     struct exchange *const exchange = bulk->exchange;
     struct request **const requests =
-        arena_array(&exchange->arena, bulk->count + 1, sizeof(*requests));
+        arena_array(&exchange->arena, bulk->count + 1, sizeof(void *));
     size_t count = 0;
     for (size_t i = 0; i < bulk->count; i++) {
         struct item *const item = &bulk->items[i];
@@ -136,10 +136,11 @@ static void submit_rest(struct bulk *bulk)
         requests[count++] = &item->request;
     }
     bulk->waiting = count;
-    if (count == 0)
+    if (count == 0) {
         finish(bulk);
-    else
+    } else {
         engine_submit_many(exchange->api->engine, requests, count);
+    }
 }
 
 static bool is_same_content(const struct start_request *start, const struct saga *saga)
@@ -158,8 +159,9 @@ static struct item *guarded_item(struct bulk *bulk, const struct answer *answer)
 {
     for (size_t i = 0; i < bulk->count && answer->result == RESULT_REPLAYED; i++) {
         struct item *const item = &bulk->items[i];
-        if (item->answer.data == NULL && is_same_content(&item->request.start, answer->saga))
+        if (item->answer.data == NULL && is_same_content(&item->request.start, answer->saga)) {
             return item;
+        }
     }
     return &bulk->items[bulk->guard];
 }

@@ -24,10 +24,11 @@ static void add_member(struct buffer *body, const struct json_view *entry, const
 {
     const struct json_view *const member = json_view_member(entry, name);
     buffer_add_format(body, ",\"%s\":", name);
-    if (member == NULL)
+    if (member == NULL) {
         buffer_add_text(body, missing);
-    else
+    } else {
         buffer_add_bytes(body, member->text);
+    }
 }
 
 static void add_entry(struct page *page, const struct history_row *row, uint32_t seq,
@@ -52,8 +53,9 @@ static void add_entry(struct page *page, const struct history_row *row, uint32_t
     if (page->count++ > 0) buffer_add_char(&page->body, ',');
     buffer_add_format(&page->body, "{\"seq\":%u,\"revision\":%u,\"at\":", seq, row->revision);
     json_write_time(&page->body, row->at_ms);
-    for (size_t i = 0; i < sizeof(MEMBERS) / sizeof(MEMBERS[0]); i++)
+    for (size_t i = 0; i < sizeof(MEMBERS) / sizeof(MEMBERS[0]); i++) {
         add_member(&page->body, entry, MEMBERS[i].name, MEMBERS[i].missing);
+    }
     buffer_add_char(&page->body, '}');
     page->last_seq = seq;
 }
@@ -63,11 +65,13 @@ static bool add_row(struct exchange *exchange, struct page *page, const struct h
 {
     const struct json_view *entries = NULL;
     struct json_error error;
-    if (!json_view_parse(row->entries, &exchange->arena, &entries, &error))
+    if (!json_view_parse(row->entries, &exchange->arena, &entries, &error)) {
         return err_set(err, ERR_INTERNAL, "history row %u is no JSON: %s", row->seq, error.what);
+    }
     uint32_t seq = row->seq;
-    for (const struct json_view *entry = entries->child; entry != NULL; entry = entry->next)
+    for (const struct json_view *entry = entries->child; entry != NULL; entry = entry->next) {
         add_entry(page, row, seq++, entry);
+    }
     return true;
 }
 
@@ -76,8 +80,9 @@ static bool read_after(struct exchange *exchange, uint32_t *ret_seq)
     uint64_t seq = 0;
     struct bytes key;
     if (!cursor_read(exchange, &key)) return false;
-    if (key.data != NULL && !text_number(key, UINT32_MAX, &seq))
+    if (key.data != NULL && !text_number(key, UINT32_MAX, &seq)) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_CURSOR, "this is no cursor of ours");
+    }
     *ret_seq = (uint32_t)seq;
     return true;
 }
@@ -99,15 +104,17 @@ enum handled saga_history(struct exchange *exchange, struct store *store)
     struct err err;
     size_t count = 0;
     if (!exchange_saga_id(exchange, &id) || !cursor_limit(exchange, &page.limit) ||
-        !read_after(exchange, &page.after_seq))
+        !read_after(exchange, &page.after_seq)) {
         return exchange_refused(exchange);
+    }
     /* Each row has an entry at least; one more tells whether a page follows. */
     bool right = store_history(store, &id, page.after_seq, page.limit + 1, &exchange->arena, &rows,
                                &count, &err);
     if (right && count == 0) right = saga_read(exchange, store, &id, &saga, &err);
     buffer_add_text(&page.body, "{\"items\":[");
-    for (size_t i = 0; i < count && right; i++)
+    for (size_t i = 0; i < count && right; i++) {
         right = add_row(exchange, &page, &rows[i], &err);
+    }
     if (!right) return exchange_failed(exchange, &err, PROBLEM_SAGA_NOT_FOUND);
     cursor_close_list(&page.body, next_cursor(exchange, &page));
     return exchange_json(exchange, 200, buffer_bytes(&page.body));

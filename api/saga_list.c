@@ -51,10 +51,12 @@ static bool read_definition(struct listing *listing, struct bytes value)
 static bool read_version(struct listing *listing, struct bytes value)
 {
     uint64_t version = 0;
-    if (!text_number(value, UINT32_MAX, &version) || version == 0)
+    if (!text_number(value, UINT32_MAX, &version) || version == 0) {
         return refuse_value(listing, "version is a number from 1", value);
-    if (listing->filter.version != 0 && listing->filter.version != version)
+    }
+    if (listing->filter.version != 0 && listing->filter.version != version) {
         return refuse_value(listing, "version may be given once", value);
+    }
     listing->filter.version = (uint32_t)version;
     return true;
 }
@@ -62,11 +64,12 @@ static bool read_version(struct listing *listing, struct bytes value)
 static bool read_attention(struct listing *listing, struct bytes value)
 {
     enum attention attention = 0;
-    if (!attention_parse(value, &attention))
+    if (!attention_parse(value, &attention)) {
         return refuse_value(listing,
                             "attention is none of retrying no_handler overdue stuck "
                             "paused bad_reply held",
                             value);
+    }
     listing->filter.attention |= attention;
     return true;
 }
@@ -74,8 +77,9 @@ static bool read_attention(struct listing *listing, struct bytes value)
 static bool read_tag(struct listing *listing, char kind, struct bytes value)
 {
     const char *const equals = memchr(value.data, '=', value.size);
-    if (equals == NULL || equals == value.data)
+    if (equals == NULL || equals == value.data) {
         return refuse_value(listing, "labels and attributes are written name=value", value);
+    }
     const size_t size = (size_t)(equals - value.data);
     listing->tags[listing->filter.tag_count++] = (struct tag_write){
         .kind = kind,
@@ -143,8 +147,9 @@ static filter_reader *reader_of(struct bytes name)
         {"created_before", read_before    },
         {"parent",         read_parent    },
     };
-    for (size_t i = 0; i < sizeof(READERS) / sizeof(READERS[0]); i++)
+    for (size_t i = 0; i < sizeof(READERS) / sizeof(READERS[0]); i++) {
         if (bytes_equal_text(name, READERS[i].name)) return READERS[i].read;
+    }
     return read_page;
 }
 
@@ -165,12 +170,14 @@ static bool read_filter(struct listing *listing)
         const struct parameter *const parameter = &exchange->uri.parameters[i];
         if (!reader_of(parameter->name)(listing, parameter->value)) return false;
     }
-    if (!cursor_limit(exchange, &listing->filter.limit) || !cursor_read(exchange, &key))
+    if (!cursor_limit(exchange, &listing->filter.limit) || !cursor_read(exchange, &key)) {
         return false;
+    }
     listing->filter.has_before = key.data != NULL;
     if (key.data == NULL) return true;
-    if (key.size != sizeof(listing->filter.before))
+    if (key.size != sizeof(listing->filter.before)) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_CURSOR, "this is no cursor of ours");
+    }
     memcpy(&listing->filter.before, key.data, key.size);
     return true;
 }
@@ -198,15 +205,17 @@ enum handled saga_list(struct exchange *exchange, struct store *store)
     if (!read_filter(&listing)) return exchange_refused(exchange);
     const size_t limit = listing.filter.limit++; /* one more tells whether a page follows */
     if (!listing.matches_nothing &&
-        !store_list(store, &listing.filter, &exchange->arena, &rows, &count, &err))
+        !store_list(store, &listing.filter, &exchange->arena, &rows, &count, &err)) {
         return exchange_failed(exchange, &err, PROBLEM_SAGA_NOT_FOUND);
+    }
     if (count > limit) {
         count = limit;
         cursor = cursor_make(exchange, &rows[count - 1].id, sizeof(struct uuid));
     }
     buffer_add_text(&body, "{\"items\":[");
-    if (!add_items(exchange, store, &body, rows, count, &err))
+    if (!add_items(exchange, store, &body, rows, count, &err)) {
         return exchange_failed(exchange, &err, PROBLEM_SAGA_NOT_FOUND);
+    }
     cursor_close_list(&body, cursor);
     return exchange_json(exchange, 200, buffer_bytes(&body));
 }

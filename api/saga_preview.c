@@ -26,10 +26,11 @@ static void add_run(struct preview *preview, const struct step *step, int32_t in
 {
     buffer_add_text(&preview->body, ",\"step\":");
     json_write_string(&preview->body, step->id);
-    if (index == INDEX_NONE)
+    if (index == INDEX_NONE) {
         buffer_add_text(&preview->body, ",\"index\":null");
-    else
+    } else {
         buffer_add_format(&preview->body, ",\"index\":%d", index);
+    }
     buffer_add_format(&preview->body, ",\"op\":\"%s\"", op_name(op));
 }
 
@@ -74,10 +75,12 @@ static void write_preview(struct preview *preview, const struct saga *before,
                           const struct saga *after, const struct decision *decision)
 {
     buffer_add_text(&preview->body, "{\"would\":[");
-    for (size_t i = 0; i < decision->command_count; i++)
+    for (size_t i = 0; i < decision->command_count; i++) {
         add_command(preview, &decision->commands[i]);
-    for (int i = 0; i < after->definition->step_count; i++)
+    }
+    for (int i = 0; i < after->definition->step_count; i++) {
         add_change(preview, before, after, &after->definition->steps[i]);
+    }
     if (saga_is_finished(after->state)) {
         open_item(preview, "end");
         buffer_add_format(&preview->body, ",\"state\":\"%s\"}", saga_state_name(after->state));
@@ -91,8 +94,9 @@ static void write_preview(struct preview *preview, const struct saga *before,
 static enum handled refuse_preview(struct exchange *exchange, enum event_kind kind,
                                    const struct saga *saga, const struct decision *decision)
 {
-    if (decision->verdict == VERDICT_UNKNOWN)
+    if (decision->verdict == VERDICT_UNKNOWN) {
         return exchange_problem(exchange, PROBLEM_STEP_NOT_FOUND, "the step has no such item");
+    }
     return exchange_problem(exchange, result_conflict(kind, saga), "%s", decision->why);
 }
 
@@ -105,15 +109,18 @@ static enum handled preview_on(struct exchange *exchange, struct command_request
     struct decide_context context = {clock_wall_ms(), &random, &exchange->arena};
     if (command->step_id.data != NULL) {
         command->event.step = definition_find_step(after->definition, command->step_id);
-        if (command->event.step < 0)
+        if (command->event.step < 0) {
             return exchange_problem(exchange, PROBLEM_STEP_NOT_FOUND, "the saga has no such step");
+        }
     }
-    if (command->has_if_match && command->if_match != after->revision)
+    if (command->has_if_match && command->if_match != after->revision) {
         return exchange_problem(exchange, PROBLEM_STALE, "the current ETag is \"%u\"",
                                 after->revision);
+    }
     saga_decide(after, &command->event, &context, &decision);
-    if (decision.verdict != VERDICT_APPLIED && decision.verdict != VERDICT_NOTHING)
+    if (decision.verdict != VERDICT_APPLIED && decision.verdict != VERDICT_NOTHING) {
         return refuse_preview(exchange, command->event.kind, before, &decision);
+    }
     write_preview(&preview, before, after, &decision);
     exchange_set_header_format(exchange, "ETag", "\"%u\"", before->revision);
     return exchange_json(exchange, 200, buffer_bytes(&preview.body));
@@ -127,13 +134,16 @@ enum handled saga_preview(struct exchange *exchange, struct store *store)
     struct saga *after = NULL;
     struct err err;
     if (!command_read(exchange, &command)) return exchange_refused(exchange);
-    if (!store_load(store, &command.saga_id, 1, &exchange->arena, &row, &err))
+    if (!store_load(store, &command.saga_id, 1, &exchange->arena, &row, &err)) {
         return exchange_failed(exchange, &err, PROBLEM_SAGA_NOT_FOUND);
-    if (!row.found)
+    }
+    if (!row.found) {
         return exchange_problem(exchange, PROBLEM_SAGA_NOT_FOUND, "no saga has this id");
+    }
     /* Twice from one row: what is decided on is a copy. */
     if (!saga_of_row(exchange, store, &row, &before, &err) ||
-        !saga_of_row(exchange, store, &row, &after, &err))
+        !saga_of_row(exchange, store, &row, &after, &err)) {
         return exchange_failed(exchange, &err, PROBLEM_SAGA_NOT_FOUND);
+    }
     return preview_on(exchange, &command, before, after);
 }

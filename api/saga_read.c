@@ -9,8 +9,9 @@ bool saga_of_row(struct exchange *exchange, struct store *store, const struct sa
 {
     const struct definition *definition = NULL;
     const char *what = NULL;
-    if (!registry_by_id(exchange->api->registry, store, row->definition_id, &definition, err))
+    if (!registry_by_id(exchange->api->registry, store, row->definition_id, &definition, err)) {
         return false;
+    }
 
     struct saga *const saga = saga_new(&exchange->arena, definition);
     saga->id = row->id;
@@ -21,10 +22,12 @@ bool saga_of_row(struct exchange *exchange, struct store *store, const struct sa
     saga->trace_state = row->trace_state;
     saga->created_at_ms = row->created_at_ms;
     saga->start_at_ms = row->start_at_ms;
-    if (!saga_unpack(saga, row->packed, &what))
+    if (!saga_unpack(saga, row->packed, &what)) {
         return err_set(err, ERR_INTERNAL, "a saga cannot be read: %s", what);
-    for (size_t i = 0; i < row->payload_count; i++)
+    }
+    for (size_t i = 0; i < row->payload_count; i++) {
         saga_attach(saga, row->payloads[i].seq, row->payloads[i].payload, row->payloads[i].output);
+    }
     saga->attention = row->attention; /* the runtime adds reasons of its own to the row */
     *ret_saga = saga;
     return true;

@@ -74,8 +74,9 @@ enum handled saga_start_waited(struct exchange *exchange, struct store *store)
     struct saga *saga = NULL;
     struct err err;
     const uint16_t status = exchange->response.status;
-    if (!saga_read(exchange, store, &exchange->wait.saga_id, &saga, &err) || !is_end(saga))
+    if (!saga_read(exchange, store, &exchange->wait.saga_id, &saga, &err) || !is_end(saga)) {
         return ANSWERED;
+    }
     add_applied(exchange);
     return result_saga(exchange, status, saga);
 }

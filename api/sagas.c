@@ -50,8 +50,9 @@ static bool read_wait(struct exchange *exchange)
 {
     const struct bytes wait = uri_parameter(&exchange->uri, "wait");
     if (wait.data == NULL) return true;
-    if (!text_seconds(wait, &exchange->wait_ms))
+    if (!text_seconds(wait, &exchange->wait_ms)) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_QUERY, "wait is a number of seconds");
+    }
     if (exchange->wait_ms > WAIT_MS_MAX) exchange->wait_ms = WAIT_MS_MAX;
     exchange->wait.what = if_none_match(exchange).data == NULL ? WAIT_END : WAIT_CHANGE;
     exchange->wait.until_ms = clock_monotonic_ms() + exchange->wait_ms;
@@ -93,11 +94,13 @@ enum handled saga_show(struct exchange *exchange, struct store *store)
 {
     struct saga *saga = NULL;
     struct err err;
-    if (!exchange_saga_id(exchange, &exchange->wait.saga_id) || !read_wait(exchange))
+    if (!exchange_saga_id(exchange, &exchange->wait.saga_id) || !read_wait(exchange)) {
         return exchange_refused(exchange);
+    }
     if (exchange->wait_ms > 0) return show_waiting(exchange, store);
-    if (!saga_read(exchange, store, &exchange->wait.saga_id, &saga, &err))
+    if (!saga_read(exchange, store, &exchange->wait.saga_id, &saga, &err)) {
         return exchange_failed(exchange, &err, PROBLEM_SAGA_NOT_FOUND);
+    }
     return show(exchange, saga);
 }
 
@@ -137,8 +140,9 @@ enum handled saga_step(struct exchange *exchange, struct store *store)
     struct saga *saga = NULL;
     if (!find_saga(exchange, store, &saga)) return ANSWERED;
     const int step = definition_find_step(saga->definition, exchange->argument[1]);
-    if (step < 0)
+    if (step < 0) {
         return exchange_problem(exchange, PROBLEM_STEP_NOT_FOUND, "the saga has no such step");
+    }
     return show_steps(exchange, saga, step);
 }
 
@@ -151,10 +155,12 @@ enum handled saga_why_show(struct exchange *exchange, struct store *store)
     struct bus *const bus = exchange->api->bus;
     if (!find_saga(exchange, store, &saga)) return ANSWERED;
     saga_why(saga, clock_wall_ms(), &exchange->arena, &why);
-    if (why.topic.data != NULL && why.key.data != NULL)
+    if (why.topic.data != NULL && why.key.data != NULL) {
         more.partition = bus_partition_of(bus, why.topic, why.key);
-    if (why.topic.data != NULL && bus_is_up(bus))
+    }
+    if (why.topic.data != NULL && bus_is_up(bus)) {
         more.group_lag = bus_topic_lag(bus, why.topic, LAG_MS);
+    }
     render_why(&body, saga, &why, &more);
     set_etag(exchange, saga);
     return exchange_json(exchange, 200, buffer_bytes(&body));

@@ -22,11 +22,12 @@ static bool split(const char *address, struct place_to_listen *ret_place, struct
     const char *host = address;
     size_t size = colon == NULL ? 0 : (size_t)(colon - address);
     if (colon == NULL || colon[1] == '\0' || strlen(colon + 1) > PORT_SIZE_MAX ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1) || size > HOST_SIZE_MAX)
+        strspn(colon + 1, "0123456789") != strlen(colon + 1) || size > HOST_SIZE_MAX) {
         return err_set(err, ERR_INVALID,
                        "cannot listen on '%.80s': write host:port, such as "
                        "127.0.0.1:8080",
                        address);
+    }
     if (size >= 2 && host[0] == '[' && host[size - 1] == ']') {
         host++;
         size -= 2;
@@ -59,8 +60,9 @@ static bool describe(int fd, struct listener *listener)
     char port[8];
     if (getsockname(fd, (struct sockaddr *)&bound, &size) != 0) return false;
     if (getnameinfo((struct sockaddr *)&bound, size, host, sizeof(host), port, sizeof(port),
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
         return false;
+    }
     listener->socket = fd;
     listener->is_loopback = is_loopback((struct sockaddr *)&bound);
     (void)snprintf(listener->address, sizeof(listener->address),
@@ -93,16 +95,17 @@ static const char *cure(int error)
 
 bool socket_listen(const char *address, struct listener *ret_listener, struct err *err)
 {
-    struct place_to_listen place;
+    struct place_to_listen place = {0};
     if (!split(address, &place, err)) return false;
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *infos = NULL;
     const int failed =
         getaddrinfo(place.host[0] == '\0' ? NULL : place.host, place.port, &hints, &infos);
-    if (failed != 0)
+    if (failed != 0) {
         return err_set(err, ERR_INVALID, "cannot listen on '%.80s': %s", address,
                        gai_strerror(failed));
+    }
     int fd = -1;
     int error = EADDRNOTAVAIL;
     for (const struct addrinfo *info = infos; info != NULL && fd < 0; info = info->ai_next) {
@@ -110,8 +113,9 @@ bool socket_listen(const char *address, struct listener *ret_listener, struct er
         error = errno;
     }
     freeaddrinfo(infos);
-    if (fd < 0)
+    if (fd < 0) {
         return err_set(err, ERR_INVALID, "cannot listen on '%.80s': %s", address, cure(error));
+    }
     if (describe(fd, ret_listener)) return true;
     (void)close(fd);
     return err_set(err, ERR_INTERNAL, "cannot tell the address of '%.80s'", address);

@@ -31,9 +31,10 @@ static struct bytes place(const struct reading *reading, const char *token)
 
 static bool refuse_failure(struct reading *reading, const struct err *err)
 {
-    if (err->kind == ERR_INTERNAL)
+    if (err->kind == ERR_INTERNAL) {
         log_event(LOG_ERROR, "request_failed", "request_id=%s reason=\"%s\"",
                   reading->exchange->request_id, err->text);
+    }
     return refuse(reading->refusal, problem_of_err(err, PROBLEM_UNKNOWN_DEFINITION), "%s",
                   err->kind == ERR_UNAVAILABLE ? "the database is away" : "an internal error");
 }
@@ -78,9 +79,10 @@ static bool read_named(struct reading *reading, const struct json_view *definiti
     int64_t version = 0;
     if (!body_members(definition, MEMBERS, 2, base, reading->refusal, value)) return false;
     if (value[1] != NULL &&
-        (!json_view_int64(value[1], &version) || version < 1 || version > UINT32_MAX))
+        (!json_view_int64(value[1], &version) || version < 1 || version > UINT32_MAX)) {
         return refuse_at(reading->refusal, pointer_to(reading->refusal->arena, base, "version"),
                          "versions are whole numbers from 1");
+    }
     return find_by_name(reading, value[0]->string, (uint32_t)version);
 }
 
@@ -109,15 +111,17 @@ static bool read_inline(struct reading *reading, const struct json_view *definit
     struct definition_report report = {0};
     struct err err;
     if (!body_members(definition, MEMBERS, 1, place(reading, "definition"), reading->refusal,
-                      value))
+                      value)) {
         return false;
+    }
     if (reading->store == NULL) {
         reading->needs_store = true;
         return false;
     }
     if (registry_inline(reading->exchange->api->registry, reading->store, value[0]->text,
-                        reading->refusal->arena, &report, &reading->start->definition, &err))
+                        reading->refusal->arena, &report, &reading->start->definition, &err)) {
         return true;
+    }
     if (report.error_count > 0) return refuse_inline(reading, &report);
     return refuse_failure(reading, &err);
 }
@@ -164,8 +168,9 @@ static bool read_labels(struct reading *reading, const struct json_view *labels)
     reading->start->labels = BYTES("{}");
     if (labels == NULL) return true;
     const struct bytes base = place(reading, "labels");
-    if (labels->count > DEFINITION_LABELS_MAX)
+    if (labels->count > DEFINITION_LABELS_MAX) {
         return refuse_at(refusal, base, "at most %d labels", DEFINITION_LABELS_MAX);
+    }
     bool right = true;
     for (const struct json_view *label = labels->child; label != NULL; label = label->next) {
         if (is_label(label)) continue;
@@ -203,8 +208,9 @@ static void read_trace(struct reading *reading)
     const struct bytes state = exchange_header_in(reading->exchange, "tracestate");
     if (trace.data == NULL || !text_is_traceparent(trace)) return;
     reading->start->trace = trace;
-    if (state.data != NULL && state.size > 0 && state.size <= TRACE_STATE_SIZE_MAX)
+    if (state.data != NULL && state.size > 0 && state.size <= TRACE_STATE_SIZE_MAX) {
         reading->start->trace_state = state;
+    }
 }
 
 enum start_read start_read(struct exchange *exchange, struct store *store,

@@ -30,8 +30,9 @@ bool text_seconds(struct bytes text, uint32_t *ret_ms)
     if (point != NULL) {
         const struct bytes digits = {point + 1, text.size - whole.size - 1};
         if (digits.size > 3 || !text_number(digits, 999, &fraction)) return false;
-        for (size_t i = digits.size; i < 3; i++)
+        for (size_t i = digits.size; i < 3; i++) {
             fraction *= 10;
+        }
     }
     *ret_ms = (uint32_t)(seconds * 1000 + fraction);
     return true;
@@ -39,22 +40,26 @@ bool text_seconds(struct bytes text, uint32_t *ret_ms)
 
 bool text_etag(struct bytes text, enum etag_strength strength, uint32_t *ret_revision)
 {
-    if (strength == ETAG_WEAK_TOO && text.size > 2 && memcmp(text.data, "W/", 2) == 0)
+    if (strength == ETAG_WEAK_TOO && text.size > 2 && memcmp(text.data, "W/", 2) == 0) {
         text = (struct bytes){text.data + 2, text.size - 2};
+    }
     if (text.size < 3 || text.data[0] != '"' || text.data[text.size - 1] != '"') return false;
     uint64_t revision = 0;
-    if (!text_number((struct bytes){text.data + 1, text.size - 2}, UINT32_MAX, &revision))
+    if (!text_number((struct bytes){text.data + 1, text.size - 2}, UINT32_MAX, &revision)) {
         return false;
+    }
     *ret_revision = (uint32_t)revision;
     return true;
 }
 
 static struct bytes trim(struct bytes text)
 {
-    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t'))
+    while (text.size > 0 && (text.data[0] == ' ' || text.data[0] == '\t')) {
         text = (struct bytes){text.data + 1, text.size - 1};
-    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t'))
+    }
+    while (text.size > 0 && (text.data[text.size - 1] == ' ' || text.data[text.size - 1] == '\t')) {
         text.size--;
+    }
     return text;
 }
 
@@ -109,8 +114,9 @@ static bool is_refused(struct bytes parameters)
         if (!starts_with(item, "q=0")) continue;
         const struct bytes zeros = {item.data + 3, item.size - 3};
         bool only_zeros = true;
-        for (size_t i = 0; i < zeros.size; i++)
+        for (size_t i = 0; i < zeros.size; i++) {
             only_zeros = only_zeros && (zeros.data[i] == '0' || zeros.data[i] == '.');
+        }
         if (only_zeros) return true;
     }
     return false;
@@ -120,8 +126,9 @@ static bool range_admits(struct bytes range, const char *type)
 {
     const size_t main_size = (size_t)(strchr(type, '/') - type) + 1;
     if (bytes_equal_text(range, "*/*")) return true;
-    if (range.size == main_size + 1 && range.data[main_size] == '*')
+    if (range.size == main_size + 1 && range.data[main_size] == '*') {
         return strncasecmp(range.data, type, main_size) == 0;
+    }
     return range.size == strlen(type) && starts_with(range, type);
 }
 
@@ -138,8 +145,9 @@ bool text_accepts(struct bytes accept, const char *type)
 
 bool text_is_key(struct bytes text)
 {
-    for (size_t i = 0; i < text.size; i++)
+    for (size_t i = 0; i < text.size; i++) {
         if (text.data[i] <= ' ' || text.data[i] >= 0x7f) return false;
+    }
     return text.size > 0 && text.size <= KEY_SIZE_MAX;
 }
 
@@ -189,8 +197,9 @@ bool text_base64url_read(struct bytes text, struct arena *arena, struct bytes *r
     size_t size = 0;
     unsigned char *const data = arena_alloc(arena, text.size + 1);
     if (sodium_base642bin(data, text.size, text.data, text.size, NULL, &size, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0) {
         return false;
+    }
     *ret_data = (struct bytes){(const char *)data, size};
     return true;
 }

@@ -14,8 +14,9 @@ static bool digits(struct bytes text, size_t at, size_t count, int *ret_value)
 
 static bool is_at(struct bytes text, size_t at, const char *any_of)
 {
-    for (const char *c = any_of; at < text.size && *c != '\0'; c++)
+    for (const char *c = any_of; at < text.size && *c != '\0'; c++) {
         if (text.data[at] == *c) return true;
+    }
     return false;
 }
 
@@ -43,10 +44,12 @@ static bool read_date(struct bytes text, int64_t *ret_days)
     int month = 0;
     int day = 0;
     if (!digits(text, 0, 4, &year) || !is_at(text, 4, "-") || !digits(text, 5, 2, &month) ||
-        !is_at(text, 7, "-") || !digits(text, 8, 2, &day) || !is_at(text, 10, "Tt "))
+        !is_at(text, 7, "-") || !digits(text, 8, 2, &day) || !is_at(text, 10, "Tt ")) {
         return false;
-    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month))
+    }
+    if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in_month(year, month)) {
         return false;
+    }
     *ret_days = days_since_epoch(year, month, day);
     return true;
 }
@@ -58,22 +61,24 @@ static bool read_clock(struct bytes text, int64_t *ret_seconds)
     int minute = 0;
     int second = 0;
     if (!digits(text, 11, 2, &hour) || !is_at(text, 13, ":") || !digits(text, 14, 2, &minute) ||
-        !is_at(text, 16, ":") || !digits(text, 17, 2, &second))
+        !is_at(text, 16, ":") || !digits(text, 17, 2, &second)) {
         return false;
+    }
     if (hour > 23 || minute > 59 || second > 60) return false;
-    *ret_seconds = hour * 3600 + minute * 60 + (second == 60 ? 59 : second);
+    *ret_seconds = (int64_t)hour * 3600 + (int64_t)minute * 60 + (second == 60 ? 59 : second);
     return true;
 }
 
 /* `.123456` as ms; *at moves behind it. */
 static bool read_fraction(struct bytes text, size_t *at, int64_t *ret_ms)
 {
-    static const int UNIT[] = {100, 10, 1};
+    static const int64_t UNIT[] = {100, 10, 1};
     if (!is_at(text, *at, ".")) return true;
     const size_t first = *at + 1;
     int value = 0;
-    for (*at = first; digits(text, *at, 1, &value); (*at)++)
+    for (*at = first; digits(text, *at, 1, &value); (*at)++) {
         if (*at - first < 3) *ret_ms += value * UNIT[*at - first];
+    }
     return *at > first;
 }
 
@@ -85,10 +90,12 @@ static bool read_offset(struct bytes text, size_t at, int64_t *ret_minutes)
     if (is_at(text, at, "Zz")) return at + 1 == text.size;
     if (!is_at(text, at, "+-") || at + 6 != text.size) return false;
     if (!digits(text, at + 1, 2, &hour) || !is_at(text, at + 3, ":") ||
-        !digits(text, at + 4, 2, &minute))
+        !digits(text, at + 4, 2, &minute)) {
         return false;
+    }
     if (hour > 23 || minute > 59) return false;
-    *ret_minutes = (text.data[at] == '-' ? -1 : 1) * (hour * 60 + minute);
+    const int64_t minutes = (int64_t)hour * 60 + minute;
+    *ret_minutes = text.data[at] == '-' ? -minutes : minutes;
     return true;
 }
 

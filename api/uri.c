@@ -13,41 +13,45 @@ static int hex_digit(char c)
     return -1;
 }
 
-/* Decode %-escapes, and `+` as a space where `plus` stands for one; NULL: *ret_what says why not.
- */
-static bool decode(struct bytes text, char plus, struct arena *arena, struct bytes *ret_text,
-                   const char **ret_what)
+/* The byte of `%41` at `at`; -1: not two hexadecimal digits. */
+static int escaped_byte(struct bytes text, size_t at)
 {
-    char *const decoded = arena_alloc(arena, text.size + 1);
+    if (at + 2 >= text.size) return -1;
+    const int high = hex_digit(text.data[at + 1]);
+    const int low = hex_digit(text.data[at + 2]);
+    return high < 0 || low < 0 ? -1 : high * 16 + low;
+}
+
+struct decoding {
+    struct arena *arena;
+    const char *what; /* why it failed */
+    bool plus_is_space;
+};
+
+/* Resolve %-escapes; `text` becomes what they stand for. */
+static bool decode(struct decoding *decoding, struct bytes *text)
+{
+    char *const decoded = arena_alloc(decoding->arena, text->size + 1);
     size_t size = 0;
-    for (size_t i = 0; i < text.size; i++) {
-        char c = text.data[i] == '+' ? plus : text.data[i];
-        if (c == '%') {
-            const int high = i + 2 < text.size ? hex_digit(text.data[i + 1]) : -1;
-            const int low = i + 2 < text.size ? hex_digit(text.data[i + 2]) : -1;
-            if (high < 0 || low < 0) {
-                *ret_what = "a % is not followed by two hexadecimal digits";
-                return false;
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if (c == '\0') {
-            *ret_what = "%00 is not accepted";
-            return false;
-        }
-        decoded[size++] = c;
+    for (size_t i = 0; i < text->size; i++) {
+        const bool is_escape = text->data[i] == '%';
+        const int byte = is_escape ? escaped_byte(*text, i) : (unsigned char)text->data[i];
+        decoding->what =
+            byte == 0 ? "%00 is not accepted" : "a % is not followed by two hexadecimal digits";
+        if (byte <= 0) return false;
+        decoded[size++] = (char)(byte == '+' && !is_escape && decoding->plus_is_space ? ' ' : byte);
+        if (is_escape) i += 2;
     }
-    *ret_text = (struct bytes){decoded, size};
-    if (utf8_valid(*ret_text)) return true;
-    *ret_what = "the decoded text is not UTF-8";
-    return false;
+    *text = (struct bytes){decoded, size};
+    decoding->what = "the decoded text is not UTF-8";
+    return utf8_valid(*text);
 }
 
 static bool is_plain(struct bytes target)
 {
-    for (size_t i = 0; i < target.size; i++)
+    for (size_t i = 0; i < target.size; i++) {
         if (target.data[i] <= ' ' || target.data[i] >= 0x7f || target.data[i] == '#') return false;
+    }
     return true;
 }
 
@@ -76,35 +80,36 @@ static struct bytes cut(struct bytes *rest, char end)
     return run;
 }
 
-static bool read_path(struct bytes path, struct arena *arena, struct uri *uri,
-                      const char **ret_what)
+static bool read_path(struct bytes path, struct decoding *decoding, struct uri *uri)
 {
     struct bytes rest = {path.data + 1, path.size - 1};
     for (bool more = true; more;) {
         more = memchr(rest.data, '/', rest.size) != NULL;
-        struct bytes segment = {0};
-        if (!decode(cut(&rest, '/'), '+', arena, &segment, ret_what)) return false;
+        struct bytes segment = cut(&rest, '/');
+        if (!decode(decoding, &segment)) return false;
         if (uri->segment_count < SEGMENTS_MAX) uri->segment[uri->segment_count] = segment;
         if (uri->segment_count <= SEGMENTS_MAX) uri->segment_count++;
     }
     return true;
 }
 
-static bool read_query(struct bytes query, struct arena *arena, struct uri *uri,
-                       const char **ret_what)
+static bool read_query(struct bytes query, struct decoding *decoding, struct uri *uri)
 {
     struct parameter *const parameters =
-        arena_array(arena, PARAMETERS_MAX, sizeof(struct parameter));
+        arena_array(decoding->arena, PARAMETERS_MAX, sizeof(struct parameter));
     while (query.size > 0) {
         struct bytes pair = cut(&query, '&');
         if (pair.size == 0) continue;
         if (uri->parameter_count == PARAMETERS_MAX) {
-            *ret_what = "the query has more than 64 parameters";
+            decoding->what = "the query has more than 64 parameters";
             return false;
         }
         struct parameter *const parameter = &parameters[uri->parameter_count++];
-        if (!decode(cut(&pair, '='), ' ', arena, &parameter->name, ret_what)) return false;
-        if (!decode(pair, ' ', arena, &parameter->value, ret_what)) return false;
+        parameter->name = cut(&pair, '=');
+        parameter->value = pair;
+        if (!decode(decoding, &parameter->name) || !decode(decoding, &parameter->value)) {
+            return false;
+        }
     }
     uri->parameters = parameters;
     return true;
@@ -120,16 +125,21 @@ bool uri_parse(struct bytes target, struct arena *arena, struct uri *ret_uri, co
     }
     struct bytes query = without_authority(target);
     if (query.size == 0 || query.data[0] != '/') return false;
+    struct decoding decoding = {.arena = arena};
     uri.path = cut(&query, '?');
-    if (!read_path(uri.path, arena, &uri, ret_what)) return false;
-    if (query.size > 0 && !read_query(query, arena, &uri, ret_what)) return false;
+    bool right = read_path(uri.path, &decoding, &uri);
+    decoding.plus_is_space = true;
+    right = right && read_query(query, &decoding, &uri);
+    *ret_what = decoding.what;
+    if (!right) return false;
     *ret_uri = uri;
     return true;
 }
 
 struct bytes uri_parameter(const struct uri *uri, const char *name)
 {
-    for (size_t i = 0; i < uri->parameter_count; i++)
+    for (size_t i = 0; i < uri->parameter_count; i++) {
         if (bytes_equal_text(uri->parameters[i].name, name)) return uri->parameters[i].value;
+    }
     return (struct bytes){0};
 }

@@ -75,10 +75,11 @@ static void link_entry(struct waiters *waiters, struct exchange *exchange)
 static void unlink_entry(struct waiters *waiters, struct exchange *exchange)
 {
     struct wait_entry *const wait = &exchange->wait;
-    if (wait->previous != NULL)
+    if (wait->previous != NULL) {
         wait->previous->wait.next = wait->next;
-    else
+    } else {
         waiters->bucket[bucket_of(&wait->saga_id)] = wait->next;
+    }
     if (wait->next != NULL) wait->next->wait.previous = wait->previous;
     atomic_fetch_sub(&waiters->count, 1);
 }
@@ -165,10 +166,12 @@ static void look(void *context, struct store *store)
     struct err err;
     struct saga_row *const rows = arena_array(&arena, seen->count, sizeof(*rows));
     /* The database may be away; the next look comes in a second. */
-    if (store != NULL && store_load(store, seen->ids, seen->count, &arena, rows, &err))
-        for (size_t i = 0; i < seen->count; i++)
-            if (rows[i].found)
-                waiters_changed(seen->waiters, &rows[i].id, rows[i].revision, rows[i].state);
+    const bool is_read =
+        store != NULL && store_load(store, seen->ids, seen->count, &arena, rows, &err);
+    for (size_t i = 0; i < seen->count && is_read; i++) {
+        if (!rows[i].found) continue;
+        waiters_changed(seen->waiters, &rows[i].id, rows[i].revision, rows[i].state);
+    }
     arena_done(&arena);
     atomic_store(&seen->waiters->looks, false);
     free(seen);
@@ -180,8 +183,9 @@ static void choose(struct waiters *waiters, struct look *seen)
     for (size_t i = 0; i < BUCKETS && seen->count < LOOK_AT_MAX; i++) {
         const size_t index = waiters->next_bucket;
         const struct exchange *at = waiters->bucket[index];
-        for (; at != NULL && seen->count < LOOK_AT_MAX; at = at->wait.next)
+        for (; at != NULL && seen->count < LOOK_AT_MAX; at = at->wait.next) {
             if (at->wait.parked) seen->ids[seen->count++] = at->wait.saga_id;
+        }
         if (at == NULL) waiters->next_bucket = (index + 1) % BUCKETS;
     }
 }
@@ -204,8 +208,9 @@ void waiters_tick(struct waiters *waiters, int64_t now_ms)
 {
     if (atomic_load(&waiters->count) == 0) return;
     (void)pthread_mutex_lock(&waiters->lock);
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < BUCKETS; i++) {
         expire_bucket(waiters, i, now_ms);
+    }
     (void)pthread_mutex_unlock(&waiters->lock);
     if (now_ms - waiters->looked_ms < LOOK_EVERY_MS || atomic_load(&waiters->looks)) return;
     waiters->looked_ms = now_ms;
@@ -216,7 +221,8 @@ void waiters_expire_all(struct waiters *waiters)
 {
     atomic_store(&waiters->ends, true);
     (void)pthread_mutex_lock(&waiters->lock);
-    for (size_t i = 0; i < BUCKETS; i++)
+    for (size_t i = 0; i < BUCKETS; i++) {
         expire_bucket(waiters, i, INT64_MAX);
+    }
     (void)pthread_mutex_unlock(&waiters->lock);
 }

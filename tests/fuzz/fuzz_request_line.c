@@ -45,8 +45,9 @@ static bool parse_request_line(struct parsed *parsed, char *line, size_t size)
     if (target == NULL) return false;
     *target = '\0';
     char *version = line + size;
-    while (version > target && version[-1] != ' ')
+    while (version > target && version[-1] != ' ') {
         version--;
+    }
     if (version <= target + 1 || strlen(version) != VERSION_SIZE) return false;
     version[-1] = '\0';
     parsed->target = target + 1;
@@ -85,8 +86,9 @@ static bool is_line_end(const char *at)
 /* Without NUL there is nothing that could make up for a missing CR. */
 static bool is_crlf_only(const uint8_t *data, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         if (data[i] == '\n' && (i == 0 || data[i - 1] != '\r')) return false;
+    }
     return true;
 }
 
@@ -101,8 +103,9 @@ static void assert_clean(const struct parsed *parsed, const uint8_t *data)
         assert(memcmp(at, header->name.data, header->name.size) == 0);
         at += header->name.size;
         assert(*at == ':');
-        for (at++; *at == ' ' || *at == '\t';)
+        for (at++; *at == ' ' || *at == '\t';) {
             at++;
+        }
         assert(memcmp(at, header->value.data, header->value.size) == 0);
         at += header->value.size;
         assert(is_line_end(at));
@@ -138,10 +141,12 @@ static void try_target(struct bytes target, struct arena *arena)
         return;
     }
     assert(uri.path.size > 0 && uri.path.data[0] == '/');
-    for (size_t i = 0; i < uri.segment_count && i < SEGMENTS_MAX; i++)
+    for (size_t i = 0; i < uri.segment_count && i < SEGMENTS_MAX; i++) {
         assert(utf8_valid(uri.segment[i]) && strlen(uri.segment[i].data) == uri.segment[i].size);
-    for (size_t i = 0; i < uri.parameter_count; i++)
+    }
+    for (size_t i = 0; i < uri.parameter_count; i++) {
         assert(utf8_valid(uri.parameters[i].name) && utf8_valid(uri.parameters[i].value));
+    }
 }
 
 static void try_texts(struct bytes text, struct arena *arena)
@@ -171,8 +176,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (parse_leniently(parsed, data, size)) {
         try_framing(parsed, data);
         try_target(bytes_of(parsed->target), &arena);
-        for (size_t i = 0; i < parsed->count; i++)
+        for (size_t i = 0; i < parsed->count; i++) {
             try_texts(parsed->headers[i].value, &arena);
+        }
     }
     try_target((struct bytes){(const char *)data, size}, &arena);
     free(parsed);

@@ -35,15 +35,17 @@ struct engine {
 
 static struct kept *find_saga(struct engine *engine, const struct uuid *id)
 {
-    for (size_t i = 0; i < engine->count; i++)
+    for (size_t i = 0; i < engine->count; i++) {
         if (uuid_equal(&engine->sagas[i].saga->id, id)) return &engine->sagas[i];
+    }
     return NULL;
 }
 
 static struct kept *find_key(struct engine *engine, struct bytes key)
 {
-    for (size_t i = 0; i < engine->count && key.data != NULL; i++)
+    for (size_t i = 0; i < engine->count && key.data != NULL; i++) {
         if (bytes_equal(engine->sagas[i].key, key)) return &engine->sagas[i];
+    }
     return NULL;
 }
 
@@ -126,8 +128,9 @@ static void *answer_for_ever(void *of)
         /* As the real one: several at once, and what is told may submit again. */
         (void)pthread_mutex_unlock(&engine->lock);
         request->done(request, &answer);
-        if (changed != NULL && answer.saga != NULL)
+        if (changed != NULL && answer.saga != NULL) {
             changed(context, &answer.saga->id, answer.saga->revision, answer.saga->state);
+        }
         (void)pthread_mutex_lock(&engine->lock);
     }
     (void)pthread_mutex_unlock(&engine->lock);
@@ -149,8 +152,9 @@ void engine_submit(struct engine *engine, struct request *request)
 
 void engine_submit_many(struct engine *engine, struct request **requests, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         engine_submit(engine, requests[i]);
+    }
 }
 
 void engine_on_changed(struct engine *engine, engine_changed *changed, void *context)
@@ -185,8 +189,9 @@ struct engine *fake_engine_new(void)
     engine->last = &engine->first;
     (void)pthread_mutex_init(&engine->lock, NULL);
     (void)pthread_cond_init(&engine->wake, NULL);
-    for (size_t i = 0; i < FAKE_ENGINE_THREADS; i++)
+    for (size_t i = 0; i < FAKE_ENGINE_THREADS; i++) {
         if (pthread_create(&engine->thread[i], NULL, answer_for_ever, engine) != 0) abort();
+    }
     return engine;
 }
 
@@ -196,14 +201,16 @@ void fake_engine_stop(struct engine *engine)
     engine->ends = true;
     (void)pthread_cond_broadcast(&engine->wake);
     (void)pthread_mutex_unlock(&engine->lock);
-    for (size_t i = 0; i < FAKE_ENGINE_THREADS; i++)
+    for (size_t i = 0; i < FAKE_ENGINE_THREADS; i++) {
         (void)pthread_join(engine->thread[i], NULL);
+    }
 }
 
 void fake_engine_free(struct engine *engine)
 {
-    for (size_t i = 0; i < engine->count; i++)
+    for (size_t i = 0; i < engine->count; i++) {
         arena_done(&engine->sagas[i].arena);
+    }
     (void)pthread_cond_destroy(&engine->wake);
     (void)pthread_mutex_destroy(&engine->lock);
     free(engine->sagas);
@@ -274,8 +281,9 @@ struct registry *registry_new(const struct definition_rules *rules)
 
 void registry_free(struct registry *registry)
 {
-    for (size_t i = 0; i < registry->count; i++)
+    for (size_t i = 0; i < registry->count; i++) {
         definition_free(registry->definition[i]);
+    }
     free(registry);
 }
 
@@ -313,8 +321,9 @@ bool registry_by_id(struct registry *registry, struct store *store, int64_t id,
                     const struct definition **ret_definition, struct err *err)
 {
     (void)store;
-    if (id < 1 || (size_t)id > registry->count)
+    if (id < 1 || (size_t)id > registry->count) {
         return err_set(err, ERR_NOT_FOUND, "no such definition");
+    }
     *ret_definition = registry->definition[id - 1];
     return true;
 }
@@ -323,10 +332,11 @@ bool registry_inline(struct registry *registry, struct store *store, struct byte
                      struct arena *arena, struct definition_report *ret_report,
                      const struct definition **ret_definition, struct err *err)
 {
-    struct registered registered;
+    struct registered registered = {0};
     bool is_new = false;
-    if (!registry_register(registry, store, source, arena, ret_report, &registered, &is_new, err))
+    if (!registry_register(registry, store, source, arena, ret_report, &registered, &is_new, err)) {
         return false;
+    }
     *ret_definition = registered.definition;
     return true;
 }

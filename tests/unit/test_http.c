@@ -45,8 +45,9 @@ static int open_server(void **state)
     if (!registry_register(server->registry, NULL,
                            BYTES("{\"name\":\"d\",\"steps\":[{\"id\":\"a\",\"action\":{\"topic\":"
                                  "\"t\"}}]}"),
-                           &arena, &report, &registered, &is_new, &err))
+                           &arena, &report, &registered, &is_new, &err)) {
         return -1;
+    }
     arena_done(&arena);
     const struct api_options options = {
         .listen = "127.0.0.1:0",
@@ -121,8 +122,9 @@ static struct answer_seen receive(int fd)
         size += (size_t)got;
         const char *const end = strstr(text, "\r\n\r\n");
         const char *const length = strstr(text, "Content-Length: ");
-        if (end != NULL && length != NULL)
+        if (end != NULL && length != NULL) {
             wanted = (size_t)(end + 4 - text) + strtoul(length + 16, NULL, 10);
+        }
     }
     return (struct answer_seen){size > 12 ? (int)strtol(text + 9, NULL, 10) : 0, text};
 }
@@ -139,14 +141,15 @@ static struct answer_seen post(const struct server *server, const char *path, co
 
 static void assert_answer(struct answer_seen seen, int status, const char *part)
 {
-    if (seen.status != status || strstr(seen.text, part) == NULL)
+    if (seen.status != status || strstr(seen.text, part) == NULL) {
         fail_msg("%d, not %d with %s: %s", seen.status, status, part, seen.text);
+    }
     free(seen.text);
 }
 
 static void wait_for_waiting(struct engine *engine, size_t count)
 {
-    const int64_t until_ms = clock_monotonic_ms() + WAIT_S * 1000;
+    const int64_t until_ms = clock_monotonic_ms() + WAIT_S * INT64_C(1000);
     const struct timespec pause = {.tv_nsec = 1000000};
     while (fake_engine_waiting(engine) < count) {
         assert_true(clock_monotonic_ms() < until_ms);
@@ -239,14 +242,18 @@ static void many_connections_share_the_threads(void **state)
 static void items_of_a_bulk_are_answered_by_several_threads_at_once(void **state)
 {
     struct server *const server = *state;
-    char body[4096] = "{\"items\":[";
-    for (int i = 0; i < 100; i++)
-        strcat(body, i > 0 ? ",{\"definition\":\"d\"}" : "{\"definition\":\"d\"}");
-    strcat(body, "]}");
+    char body[4096];
+    size_t size = 0;
+    for (int i = 0; i < 100; i++) {
+        size += (size_t)snprintf(body + size, sizeof(body) - size, "%s{\"definition\":\"d\"}",
+                                 i > 0 ? "," : "{\"items\":[");
+    }
+    (void)snprintf(body + size, sizeof(body) - size, "]}");
 
-    for (int round = 0; round < 3; round++)
+    for (int round = 0; round < 3; round++) {
         assert_answer(post(server, "/v1/sagas/bulk", "Idempotency-Key: b\r\n", body), 200,
                       "{\"items\":[{\"status\":201,");
+    }
 
     assert_int_equal(fake_engine_started(server->engine), 100);
 }

@@ -52,8 +52,9 @@ static void every_route_is_found_by_its_own_pattern(void **state)
         const struct found found = find(SIDE_API, ROUTES[i].method, ROUTES[i].pattern);
         /* Braces are no special characters of a path: a pattern fits itself. */
         struct buffer target = buffer_in(&arena);
-        for (const char *c = ROUTES[i].pattern; *c != '\0'; c++)
+        for (const char *c = ROUTES[i].pattern; *c != '\0'; c++) {
             if (*c != '{' && *c != '}') buffer_add_char(&target, *c);
+        }
         assert_int_equal(found.match, ROUTE_FOUND);
         assert_ptr_equal(find(SIDE_API, ROUTES[i].method, target.data).route, &ROUTES[i]);
     }
@@ -96,8 +97,9 @@ static void the_admin_listener_serves_no_sagas(void **state)
     assert_int_equal(find(SIDE_ADMIN, "GET", "/livez").match, ROUTE_FOUND);
     assert_int_equal(find(SIDE_ADMIN, "GET", "/metrics").match, ROUTE_FOUND);
     assert_int_equal(find(SIDE_ADMIN, "GET", "/v1/sagas").match, ROUTE_NO_PATH);
-    for (size_t i = 0; i < ROUTE_COUNT; i++)
+    for (size_t i = 0; i < ROUTE_COUNT; i++) {
         if (strncmp(ROUTES[i].pattern, "/v1", 3) == 0) assert_int_equal(ROUTES[i].side, SIDE_API);
+    }
 }
 
 static void only_replies_and_documents_need_no_key(void **state)
@@ -105,11 +107,13 @@ static void only_replies_and_documents_need_no_key(void **state)
     (void)state;
     for (size_t i = 0; i < ROUTE_COUNT; i++) {
         const bool is_of_api = strncmp(ROUTES[i].pattern, "/v1", 3) == 0;
-        if (is_of_api && strcmp(ROUTES[i].pattern, "/v1/replies") != 0)
+        if (is_of_api && strcmp(ROUTES[i].pattern, "/v1/replies") != 0) {
             assert_true(ROUTES[i].role >= ROLE_READER);
+        }
         if (is_of_api && strcmp(ROUTES[i].method, "POST") == 0 &&
-            strstr(ROUTES[i].pattern, "validate") == NULL && ROUTES[i].role != ROLE_NOBODY)
+            strstr(ROUTES[i].pattern, "validate") == NULL && ROUTES[i].role != ROLE_NOBODY) {
             assert_true(ROUTES[i].role >= ROLE_SUBMITTER);
+        }
     }
 }
 
@@ -130,16 +134,18 @@ static const struct json_view *document(void)
 {
     static const struct json_view *view;
     struct json_error error;
-    if (view == NULL && !json_view_parse(document_openapi(), &arena, &view, &error))
+    if (view == NULL && !json_view_parse(document_openapi(), &arena, &view, &error)) {
         fail_msg("openapi.json, byte %zu: %s", error.offset, error.what);
+    }
     return view;
 }
 
 static const struct json_view *operation_of(const struct route *route)
 {
     char method[8] = {0};
-    for (size_t i = 0; route->method[i] != '\0'; i++)
+    for (size_t i = 0; route->method[i] != '\0'; i++) {
         method[i] = (char)tolower(route->method[i]);
+    }
     const struct json_view *const path =
         json_view_member(json_view_member(document(), "paths"), route->pattern);
     return path == NULL ? NULL : json_view_member(path, method);
@@ -161,8 +167,9 @@ static void the_document_has_no_route_that_is_not_there(void **state)
     (void)state;
     size_t count = 0;
     const struct json_view *path = json_view_member(document(), "paths")->child;
-    for (; path != NULL; path = path->next)
+    for (; path != NULL; path = path->next) {
         count += path->count;
+    }
     assert_int_equal(count, ROUTE_COUNT);
 }
 
@@ -196,18 +203,22 @@ static void the_document_has_every_query_parameter(void **state)
             assert_true(route_knows(&ROUTES[i], json_view_member(parameter, "name")->string));
         }
         size_t known = ROUTES[i].query[0] == '\0' ? 0 : 1;
-        for (const char *c = ROUTES[i].query; *c != '\0'; c++)
+        for (const char *c = ROUTES[i].query; *c != '\0'; c++) {
             known += *c == ' ';
+        }
         assert_int_equal(in_query, known);
     }
 }
 
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the document */
 static void check_references(const struct json_view *view)
 {
     for (const struct json_view *child = view->child; child != NULL; child = child->next) {
-        if (bytes_equal_text(child->key, "$ref") && child->string.data[0] == '#')
-            if (resolve(view) == NULL)
+        if (bytes_equal_text(child->key, "$ref") && child->string.data[0] == '#') {
+            if (resolve(view) == NULL) {
                 fail_msg("%.*s leads nowhere", (int)child->string.size, child->string.data);
+            }
+        }
         check_references(child);
     }
 }

@@ -57,8 +57,9 @@ static void what_is_no_time_is_refused(void **state)
         "1969-12-31T23:59:59Z",
         "1970-01-01T00:00:00+00:01",
     };
-    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++)
+    for (size_t i = 0; i < sizeof(TEXTS) / sizeof(TEXTS[0]); i++) {
         assert_int_equal(at_ms(TEXTS[i]), -1);
+    }
 }
 
 static void numbers_and_seconds_have_bounds(void **state)

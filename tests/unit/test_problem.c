@@ -77,8 +77,9 @@ static void the_first_problem_stays_and_faults_add_up_to_a_bound(void **state)
 {
     (void)state;
     struct refusal refusal = {.arena = &arena};
-    for (int i = 0; i < FAULTS_MAX + 5; i++)
+    for (int i = 0; i < FAULTS_MAX + 5; i++) {
         assert_false(refuse_at(&refusal, BYTES("/x"), "number %d", i));
+    }
     assert_false(refuse(&refusal, PROBLEM_INTERNAL, "later"));
 
     assert_int_equal(refusal.problem, PROBLEM_INVALID);
@@ -98,8 +99,9 @@ static struct refusal read_members(const char *text)
     struct refusal refusal = {.arena = &arena};
     const struct json_view *view = NULL;
     const struct json_view *value[3];
-    if (body_parse(bytes_of(text), &refusal, &view))
+    if (body_parse(bytes_of(text), &refusal, &view)) {
         (void)body_members(view, MEMBERS, 3, BYTES("/items/3"), &refusal, value);
+    }
     return refusal;
 }
 
