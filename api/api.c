@@ -93,12 +93,19 @@ void server_next_request_id(struct api *api, char ret_id[REQUEST_ID_TEXT_SIZE])
 
 /* ---- starting ---- */
 
+/* As many as there may be open files; the soft limit of many systems is far below what is allowed.
+ */
 static uint32_t connections_max(void)
 {
     struct rlimit files;
-    if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) {
-        return CONNECTIONS_MAX;
+    const rlim_t enough = CONNECTIONS_MAX + ADMIN_CONNECTIONS_MAX + OTHER_FILES;
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) return CONNECTIONS_MAX;
+    if (files.rlim_cur < enough && files.rlim_cur < files.rlim_max) {
+        const struct rlimit raised = {files.rlim_max < enough ? files.rlim_max : enough,
+                                      files.rlim_max};
+        if (setrlimit(RLIMIT_NOFILE, &raised) == 0) files = raised;
     }
+    if (files.rlim_cur == RLIM_INFINITY) return CONNECTIONS_MAX;
     const rlim_t wanted = files.rlim_cur > 2 * OTHER_FILES + ADMIN_CONNECTIONS_MAX
                               ? files.rlim_cur - OTHER_FILES - ADMIN_CONNECTIONS_MAX
                               : files.rlim_cur / 4;

@@ -1,6 +1,9 @@
 /*
  * api/api.h
  *   The HTTP side: REST on one listener, probes and metrics also on a second one.
+ *
+ * Order: api_start between engine_open and engine_start (it asks the engine to be told of changes);
+ * api_stop first when the node stops, then the engine, then api_close, before engine_close.
  */
 #ifndef API_API_H
 #define API_API_H
@@ -38,6 +41,7 @@ const char *api_address(const struct api *api);
 const char *api_admin_address(const struct api *api);
 /* Readiness goes to 503 at once; open requests get grace_ms to end. */
 void api_stop(struct api *api, uint32_t grace_ms);
+/* The engine is stopped: it answers nobody any more. NULL is fine. */
 void api_close(struct api *api);
 
 /* `sagad keys add --file F --role R NAME`: appends the hash, returns the key to show once. */

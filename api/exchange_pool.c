@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum {
-    KEPT_BODY_SIZE = 64 * 1024, /* buffers up to this size stay with a free exchange */
-    KEPT_MAX = 1024,            /* exchanges */
+    KEPT_BODY_SIZE = 16 * 1024, /* buffers up to this size stay with a free exchange */
+    KEPT_MAX = 256,             /* exchanges */
 };
 
 struct exchange_pool {

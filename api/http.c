@@ -60,6 +60,7 @@ void exchange_suspend(struct exchange *exchange)
     exchange->deadline_ms = clock_monotonic_ms() + ANSWER_MS;
     atomic_fetch_add(&exchange->references, 1);
     exchange->is_suspended = true;
+    peer->deadline_ms = INT64_MAX; /* that of the exchange counts now */
     MHD_suspend_connection(exchange->connection);
     (void)pthread_mutex_lock(&peer->http->lock);
     peer->working = exchange;
