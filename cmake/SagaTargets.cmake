@@ -25,6 +25,12 @@ if(SAGA_SANITIZE)
     target_compile_options(saga_flags INTERFACE -fsanitize=${SAGA_SANITIZE} -fno-sanitize-recover=all)
     target_link_options(saga_flags INTERFACE -fsanitize=${SAGA_SANITIZE})
 endif()
+if(SAGA_SANITIZE STREQUAL "thread")
+    # In every program: librdkafka's threads are not seen otherwise.
+    add_library(saga_c11_threads OBJECT ${PROJECT_SOURCE_DIR}/tests/support/c11_threads.c)
+    target_compile_options(saga_c11_threads PRIVATE -fsanitize=thread -g)
+    target_sources(saga_flags INTERFACE $<TARGET_OBJECTS:saga_c11_threads>)
+endif()
 
 # saga_library(<name> SOURCES ... USES ...): one static library per folder.
 function(saga_library name)
