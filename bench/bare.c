@@ -197,8 +197,9 @@ static void database(const char *url, long sagas, int batch)
             some.count++;
         }
         fresh = some;
-        for (int step = 0; step < STEPS; step++)
+        for (int step = 0; step < STEPS; step++) {
             done[step].count = 0;
+        }
         commit_batch(connection, &fresh, done);
         fresh.count = 0;
         for (int step = 0; step < STEPS; step++) {
@@ -343,8 +344,9 @@ static int collect(struct run *run, struct ids *fresh, struct ids done[STEPS])
 {
     int count = 0;
     fresh->count = 0;
-    for (int step = 0; step < STEPS; step++)
+    for (int step = 0; step < STEPS; step++) {
         done[step].count = 0;
+    }
     while (run->started < run->sagas && run->started - run->ended < run->open &&
            count < BATCH_MAX / 2) {
         fresh->number[fresh->count++] = run->started++;
@@ -368,14 +370,16 @@ static int collect(struct run *run, struct ids *fresh, struct ids done[STEPS])
 
 static void go_on(struct run *run, const struct ids *fresh, const struct ids done[STEPS])
 {
-    for (int i = 0; i < fresh->count; i++)
+    for (int i = 0; i < fresh->count; i++) {
         send_command(run->producer, fresh->number[i], 0);
+    }
     for (int step = 0; step < STEPS; step++) {
         for (int i = 0; i < done[step].count; i++) {
-            if (step + 1 < STEPS)
+            if (step + 1 < STEPS) {
                 send_command(run->producer, done[step].number[i], step + 1);
-            else
+            } else {
                 run->ended++;
+            }
         }
     }
     rd_kafka_poll(run->producer, 0);

@@ -120,8 +120,9 @@ static int exchange(struct connection *connection, const char *request, size_t s
 {
     connection->size = 0;
     send_all(connection->fd, request, size);
-    while (!receive_some(connection))
+    while (!receive_some(connection)) {
         continue;
+    }
     return status_of(connection);
 }
 
@@ -318,8 +319,9 @@ static void starts(const char *url, const char *definition, long sagas, int coun
         "{\"starts\":%ld,\"refused\":%ld,\"starts_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f}\n",
         sagas, refused, (double)sagas / seconds, took[sagas / 2] * 1e3,
         took[sagas * 99 / 100] * 1e3);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
         close_connection(&connections[i]);
+    }
     free(took);
 }
 
@@ -327,18 +329,19 @@ int main(int argc, char **argv)
 {
     if (argc >= 5) {
         const long sagas = atol(argv[4]);
-        if (strcmp(argv[1], "idle") == 0)
+        if (strcmp(argv[1], "idle") == 0) {
             idle(argv[2], argv[3], sagas);
-        else if (argc < 6)
+        } else if (argc < 6) {
             argc = 0;
-        else if (strcmp(argv[1], "saturate") == 0)
+        } else if (strcmp(argv[1], "saturate") == 0) {
             saturate(argv[2], argv[3], sagas, atol(argv[5]));
-        else if (strcmp(argv[1], "rate") == 0)
+        } else if (strcmp(argv[1], "rate") == 0) {
             rate(argv[2], argv[3], sagas, atof(argv[5]));
-        else if (strcmp(argv[1], "starts") == 0)
+        } else if (strcmp(argv[1], "starts") == 0) {
             starts(argv[2], argv[3], sagas, atoi(argv[5]));
-        else
+        } else {
             argc = 0;
+        }
     }
     if (argc >= 5) return 0;
     (void)fprintf(stderr,

@@ -46,14 +46,16 @@ static void print_usage(FILE *out)
 static int unknown(const char *word)
 {
     const char *names[SUBCOMMAND_COUNT];
-    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++)
+    for (size_t i = 0; i < SUBCOMMAND_COUNT; i++) {
         names[i] = SUBCOMMANDS[i].name;
+    }
     const char *near = nearest_word(word, names, SUBCOMMAND_COUNT);
     (void)fprintf(stderr, "sagad: unknown command `%s`", word);
-    if (near != NULL)
+    if (near != NULL) {
         (void)fprintf(stderr, "; did you mean `%s`?\n", near);
-    else
+    } else {
         (void)fprintf(stderr, "; `sagad --help` lists them\n");
+    }
     return EXIT_USAGE;
 }
 

@@ -114,8 +114,9 @@ static void put_fields_as_json(struct line *line, const char *fields)
             put_text(line, "\"");
         }
         fields = end;
-        while (*fields == ' ')
+        while (*fields == ' ') {
             fields++;
+        }
     }
     if (*fields != '\0') {
         put_text(line, ",\"text\":\"");

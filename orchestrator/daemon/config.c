@@ -142,10 +142,11 @@ static void environment_name(const char *flag, char *ret_name, size_t size)
 {
     (void)snprintf(ret_name, size, "SAGAD_%s", flag);
     for (char *c = ret_name; *c != '\0'; c++) {
-        if (*c == '-')
+        if (*c == '-') {
             *c = '_';
-        else if (*c >= 'a' && *c <= 'z')
+        } else if (*c >= 'a' && *c <= 'z') {
             *c = (char)(*c - 'a' + 'A');
+        }
     }
 }
 
@@ -287,31 +288,40 @@ static const char *config_path(char **arguments)
     return getenv("SAGAD_CONFIG");
 }
 
-static bool is_config_flag(char **at)
+static bool is_config_flag(const char *argument)
 {
-    return strcmp(*at, "--config") == 0 || strncmp(*at, "--config=", 9) == 0;
+    return strcmp(argument, "--config") == 0 || strncmp(argument, "--config=", 9) == 0;
+}
+
+/* It was read before all others. */
+static bool pass_config_flag(struct flags *flags, struct err *err)
+{
+    const bool apart = strchr(*flags->at, '=') == NULL;
+    if (apart && flags->at[1] == NULL) return err_set(err, ERR_INVALID, "--config wants a file");
+    flags->at += apart ? 2 : 1;
+    return true;
+}
+
+static bool read_argument(struct config *config, struct flags *flags, const char ***words,
+                          struct err *err)
+{
+    if (is_config_flag(*flags->at)) return pass_config_flag(flags, err);
+    if (strncmp(*flags->at, "--", 2) == 0) return read_flag(config, flags, err);
+    if (strcmp(*flags->at, "-h") == 0) {
+        config->help = true;
+        flags->at++;
+        return true;
+    }
+    *(*words)++ = *flags->at++;
+    return true;
 }
 
 static bool read_flags(struct config *config, int bit, char **arguments, const char **words,
                        struct err *err)
 {
-    size_t count = 0;
     struct flags flags = {.at = arguments, .bit = bit};
     while (*flags.at != NULL) {
-        if (is_config_flag(flags.at)) {
-            const bool apart = strchr(*flags.at, '=') == NULL;
-            if (apart && flags.at[1] == NULL) {
-                return err_set(err, ERR_INVALID, "--config wants a file");
-            }
-            flags.at += apart ? 2 : 1;
-        } else if (strncmp(*flags.at, "--", 2) == 0) {
-            if (!read_flag(config, &flags, err)) return false;
-        } else if (**flags.at == '-' && strcmp(*flags.at, "-h") == 0) {
-            config->help = true;
-            flags.at++;
-        } else {
-            words[count++] = *flags.at++;
-        }
+        if (!read_argument(config, &flags, &words, err)) return false;
     }
     return true;
 }
@@ -321,8 +331,9 @@ bool config_read(int bit, char **arguments, struct config *ret_config, const cha
 {
     *ret_config = (struct config){0};
     size_t argument_count = 0;
-    while (arguments[argument_count] != NULL)
+    while (arguments[argument_count] != NULL) {
         argument_count++;
+    }
     const char **words = arena_array(&ret_config->arena, argument_count + 1, sizeof *words);
     bool good = true;
     for (size_t i = 0; good && i < SETTING_COUNT; i++) {
@@ -369,29 +380,27 @@ void config_write_help(int bit, struct buffer *buffer)
         "JSON object of the names above without `--`; flags and environment go first");
 }
 
+static void write_setting(const struct setting *setting, const void *field, struct buffer *buffer)
+{
+    static const char *const LEVELS[] = {"debug", "info", "warning", "error"};
+    const char *text = NULL;
+    switch (setting->kind) {
+    case TEXT: text = *(const char *const *)field; break;
+    case SECRET: text = *(const char *const *)field == NULL ? NULL : "(set)"; break;
+    case SWITCH: text = *(const bool *)field ? "true" : "false"; break;
+    case LEVEL: text = LEVELS[*(const enum log_level *)field]; break;
+    case COUNT: buffer_add_format(buffer, "%u", *(const uint32_t *)field); break;
+    }
+    if (text != NULL) buffer_add_text(buffer, text);
+}
+
 void config_write(const struct config *config, struct buffer *buffer)
 {
     for (size_t i = 0; i < SETTING_COUNT; i++) {
         const struct setting *setting = &SETTINGS[i];
         if ((setting->bits & FOR_CONFIG) == 0) continue;
-        const void *field = (const char *)config + setting->offset;
         buffer_add_format(buffer, "%s=", setting->flag);
-        switch (setting->kind) {
-        case TEXT:
-            buffer_add_text(buffer,
-                            *(const char *const *)field == NULL ? "" : *(const char *const *)field);
-            break;
-        case SECRET:
-            buffer_add_text(buffer, *(const char *const *)field == NULL ? "" : "(set)");
-            break;
-        case COUNT: buffer_add_format(buffer, "%u", *(const uint32_t *)field); break;
-        case SWITCH: buffer_add_text(buffer, *(const bool *)field ? "true" : "false"); break;
-        case LEVEL: {
-            static const char *const NAMES[] = {"debug", "info", "warning", "error"};
-            buffer_add_text(buffer, NAMES[*(const enum log_level *)field]);
-            break;
-        }
-        }
+        write_setting(setting, (const char *)config + setting->offset, buffer);
         buffer_add_char(buffer, '\n');
     }
 }

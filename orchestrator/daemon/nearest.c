@@ -15,8 +15,9 @@ static size_t distance(const char *a, const char *b)
     const size_t size_b = strlen(b);
     if (size_a >= WORD_MAX || size_b >= WORD_MAX) return WORD_MAX;
     size_t row[WORD_MAX];
-    for (size_t j = 0; j <= size_b; j++)
+    for (size_t j = 0; j <= size_b; j++) {
         row[j] = j;
+    }
     for (size_t i = 1; i <= size_a; i++) {
         size_t diagonal = row[0];
         row[0] = i;

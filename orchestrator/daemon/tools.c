@@ -52,10 +52,11 @@ int tool_migrate(const struct config *config, const char **words)
     if (words[0] != NULL) return refuse("migrate takes no words");
     if (!has_database(config, &err)) return fail(&err);
     if (!store_migrate(config->database_url, &from, &to, &err)) return fail(&err);
-    if (from == to)
+    if (from == to) {
         printf("the database is at version %u already\n", to);
-    else
+    } else {
         printf("migrated the database from version %u to %u\n", from, to);
+    }
     return EXIT_GOOD;
 }
 

@@ -23,6 +23,7 @@ enum {
     POISON_PAUSE_MS = 60000, /* until a saga whose timer cannot be carried out is tried again */
     PAUSE_FIRST_MS = 50,
     PAUSE_MAX_MS = 1000,
+    RESOLVE_PAUSE_MS = 200,
     RESOLVE_PATIENCE_MS = 4000, /* then callers hear 503 while the commit is still unresolved */
 };
 
@@ -189,6 +190,7 @@ static void settle_sagas(struct batch *batch)
 
 static void come_again(struct worker *worker, struct work *work)
 {
+    assert(work->kind != WORK_REQUEST || work->request != NULL); /* answered ones are done */
     const bool start = work->kind == WORK_REQUEST && work->request->kind == REQUEST_START;
     work_push(start ? &worker->starts_again : &worker->urgent_again, work);
 }
@@ -218,10 +220,11 @@ static void succeed(struct batch *batch)
     }
     for (size_t i = 0; i < batch->count; i++) {
         struct work *work = batch->works[i];
-        if (work->deferred)
+        if (work->deferred) {
             come_again(worker, work);
-        else
+        } else {
             work_free(work);
+        }
     }
     for (size_t i = 0; i < batch->touched_count; i++) {
         cache_settle(worker->cache, batch->touched[i]);
@@ -249,10 +252,11 @@ static void give_up(struct worker *worker, struct work **works, size_t count)
 {
     const bool stopping = worker_is_stopping(worker);
     for (size_t i = 0; i < count; i++) {
-        if (works[i]->kind == WORK_REQUEST || stopping)
+        if (works[i]->kind == WORK_REQUEST || stopping) {
             work_refuse(works[i]);
-        else
+        } else {
             come_again(worker, works[i]);
+        }
     }
 }
 
@@ -360,7 +364,7 @@ static bool resolve(struct batch *batch)
         }
         if (stopping) return false; /* whoever comes next finds what is durable */
         pthread_mutex_lock(&worker->lock);
-        worker_wait(worker, PAUSE_FIRST_MS * 4);
+        worker_wait(worker, RESOLVE_PAUSE_MS);
         pthread_mutex_unlock(&worker->lock);
     }
 }
@@ -456,15 +460,17 @@ static size_t without_answered(struct work **works, size_t count)
 {
     size_t kept = 0;
     for (size_t i = 0; i < count; i++) {
-        if (works[i]->kind == WORK_REQUEST && works[i]->request == NULL)
+        if (works[i]->kind == WORK_REQUEST && works[i]->request == NULL) {
             work_free(works[i]);
-        else
+        } else {
             works[kept++] = works[i];
+        }
     }
     return kept;
 }
 
 /* False: the database is away; the works are answered or to come again. */
+/* NOLINTNEXTLINE(misc-no-recursion): halves, so 12 deep at most */
 static bool carry_out(struct worker *worker, struct work **works, size_t count)
 {
     struct batch batch = {.worker = worker, .works = works, .count = count};

@@ -24,8 +24,9 @@ struct cache *cache_new(size_t bytes_max)
 void cache_free(struct cache *cache)
 {
     if (cache == NULL) return;
-    while (cache->oldest != NULL)
+    while (cache->oldest != NULL) {
         cache_drop(cache, cache->oldest);
+    }
     free(cache);
 }
 
@@ -54,8 +55,9 @@ static void link_oldest(struct cache *cache, struct cached *cached)
 struct cached *cache_find(struct cache *cache, const struct uuid *id)
 {
     struct cached *cached = cache->slot[id_hash(id) % SLOTS];
-    while (cached != NULL && !uuid_equal(&cached->id, id))
+    while (cached != NULL && !uuid_equal(&cached->id, id)) {
         cached = cached->next_in_slot;
+    }
     if (cached != NULL && cached != cache->newest) {
         unlink_age(cache, cached);
         link_newest(cache, cached);
@@ -81,8 +83,9 @@ struct cached *cache_add(struct cache *cache, const struct uuid *id)
 void cache_drop(struct cache *cache, struct cached *cached)
 {
     struct cached **link = &cache->slot[id_hash(&cached->id) % SLOTS];
-    while (*link != cached)
+    while (*link != cached) {
         link = &(*link)->next_in_slot;
+    }
     *link = cached->next_in_slot;
     unlink_age(cache, cached);
     cache->bytes -= cached->counted_bytes;

@@ -79,8 +79,9 @@ bool engine_open(const struct engine_options *options, struct engine **ret_engin
         open_store(engine, "house", HOUSE_STATEMENT_TIMEOUT_MS, &engine->house_store, err) &&
         store_node_register(engine->house_store, engine->node_name, &engine->node, err) &&
         open_store(engine, "inbox", STATEMENT_TIMEOUT_MS, &engine->inbox_store, err);
-    for (uint32_t i = 0; good && i < options->workers; i++)
+    for (uint32_t i = 0; good && i < options->workers; i++) {
         good = open_worker(engine, i, err);
+    }
     if (!good) {
         engine_close(engine);
         return false;
@@ -103,8 +104,9 @@ void engine_close(struct engine *engine)
 {
     if (engine == NULL) return;
     engine_stop(engine, 0);
-    for (uint32_t i = 0; i < engine->opened; i++)
+    for (uint32_t i = 0; i < engine->opened; i++) {
         close_worker(&engine->workers[i]);
+    }
     store_close(engine->inbox_store);
     store_close(engine->house_store);
     inbox_free(engine->inbox);
@@ -329,8 +331,9 @@ void engine_stop(struct engine *engine, uint32_t grace_ms)
     atomic_store(&engine->stopping, true);
     ask_house_to_stop(engine);
     if (atomic_load(&engine->started)) drain(engine, until_ms);
-    for (uint32_t i = 0; i < engine->opened; i++)
+    for (uint32_t i = 0; i < engine->opened; i++) {
         ask_worker_to_stop(&engine->workers[i], until_ms);
+    }
     for (uint32_t i = 0; i < engine->opened; i++) {
         struct worker *worker = &engine->workers[i];
         if (atomic_exchange(&worker->running, false)) pthread_join(worker->thread, NULL);
@@ -385,8 +388,9 @@ void engine_submit(struct engine *engine, struct request *request)
 
 void engine_submit_many(struct engine *engine, struct request **requests, size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         engine_submit(engine, requests[i]);
+    }
 }
 
 void engine_health(struct engine *engine, struct engine_health *ret_health)

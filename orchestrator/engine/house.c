@@ -45,8 +45,9 @@ static void give(struct engine *engine, enum work_kind kind, const struct uuid *
 static void give_all(struct engine *engine, enum work_kind kind, const struct uuid *ids,
                      size_t count)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         give(engine, kind, &ids[i]);
+    }
 }
 
 static bool is_crowded(struct engine *engine)

@@ -199,10 +199,11 @@ static void mark_done(struct partition *partition, int64_t offset)
             &partition->ring[(partition->first + middle) % partition->capacity];
         if (pending->offset == offset) pending->done = true;
         if (pending->offset == offset) return;
-        if (pending->offset < offset)
+        if (pending->offset < offset) {
             low = middle + 1;
-        else
+        } else {
             high = middle;
+        }
     }
 }
 

@@ -33,8 +33,9 @@ static bool load_keys(struct batch *batch, struct err *err)
     if (count == 0) return true;
     struct request_key_row *rows = arena_array(arena, count, sizeof *rows);
     if (!store_load_keys(batch->worker->store, keys, count, arena, rows, err)) return false;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         batch->key_rows[places[i]] = rows[i];
+    }
     return true;
 }
 

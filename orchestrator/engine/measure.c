@@ -96,10 +96,12 @@ static void measure_step(const struct measured *measured)
 
 void batch_measure(const struct batch *batch)
 {
-    for (size_t i = 0; i < batch->touched_count; i++)
+    for (size_t i = 0; i < batch->touched_count; i++) {
         measure_saga(batch->touched[i]);
-    for (size_t i = 0; i < batch->measured_count; i++)
+    }
+    for (size_t i = 0; i < batch->measured_count; i++) {
         measure_step(&batch->measured[i]);
+    }
     for (size_t i = 0; i < batch->count; i++) {
         const struct work *work = batch->works[i];
         if (work->reply_result != NULL) {

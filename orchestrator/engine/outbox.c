@@ -180,8 +180,9 @@ size_t outbox_take(struct outbox *outbox, int64_t monotonic_ms, struct uuid *ret
     for (size_t seen = 0; seen < outbox->capacity && taken < limit && outbox->used > 0; seen++) {
         const size_t at = outbox->cursor;
         struct place *place = &outbox->places[at];
-        while (place->stage == SENT && monotonic_ms - place->at_ms > REMEMBER_MS)
+        while (place->stage == SENT && monotonic_ms - place->at_ms > REMEMBER_MS) {
             forget(outbox, at); /* another one may move in */
+        }
         if (is_due(place, monotonic_ms)) {
             place->stage = TAKEN;
             place->at_ms = monotonic_ms;

@@ -82,8 +82,9 @@ static void hash_content(const void *data, size_t size, uint8_t ret_hash[DEFINIT
 static size_t slot_of_name(struct bytes name)
 {
     uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < name.size; i++)
+    for (size_t i = 0; i < name.size; i++) {
         hash = (hash ^ (uint8_t)name.data[i]) * 16777619U;
+    }
     return hash % SLOTS;
 }
 
@@ -106,8 +107,9 @@ static const struct definition *keep(struct registry *registry, struct definitio
     struct known **slot = &registry->by_id[(size_t)definition->stored_id % SLOTS];
     pthread_mutex_lock(&registry->lock);
     struct known *known = *slot;
-    while (known != NULL && known->definition->stored_id != definition->stored_id)
+    while (known != NULL && known->definition->stored_id != definition->stored_id) {
         known = known->next;
+    }
     const bool there = known != NULL;
     if (!there) {
         known = calloc(1, sizeof *known);
@@ -191,8 +193,9 @@ static void keep_answer(struct registry *registry, struct bytes name, uint32_t v
     pthread_mutex_lock(&registry->lock);
     struct answer_kept **slot = &registry->by_name[slot_of_name(name)];
     struct answer_kept *at = *slot;
-    while (at != NULL && (at->version != version || !bytes_equal(at->name, name)))
+    while (at != NULL && (at->version != version || !bytes_equal(at->name, name))) {
         at = at->next;
+    }
     if (at == NULL) {
         at = calloc(1, sizeof *at);
         char *copy = malloc(name.size + 1);

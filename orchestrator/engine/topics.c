@@ -39,8 +39,9 @@ static struct known_topic *find(struct topics *topics, struct bytes name)
     const size_t count = atomic_load(&topics->count);
     for (size_t i = 0; i < count; i++) {
         struct known_topic *known = &topics->known[i];
-        if (known->size == name.size && memcmp(known->name, name.data, name.size) == 0)
+        if (known->size == name.size && memcmp(known->name, name.data, name.size) == 0) {
             return known;
+        }
     }
     return NULL;
 }

@@ -19,10 +19,11 @@ enum { WAIT_MAX_MS = 1000 };
 void work_push(struct work_list *list, struct work *work)
 {
     work->next = NULL;
-    if (list->last != NULL)
+    if (list->last != NULL) {
         list->last->next = work;
-    else
+    } else {
         list->first = work;
+    }
     list->last = work;
     list->count++;
 }
@@ -112,8 +113,9 @@ void worker_shut(struct worker *worker)
     pthread_mutex_unlock(&worker->lock);
     atomic_fetch_sub(&worker->engine->queued, left.count);
     struct work *work = NULL;
-    while ((work = work_pop(&left)) != NULL)
+    while ((work = work_pop(&left)) != NULL) {
         work_refuse(work);
+    }
 }
 
 bool worker_is_stopping(struct worker *worker)
@@ -155,8 +157,9 @@ static size_t take_timers(struct worker *worker, struct work **works, size_t roo
 static size_t take_list(struct work_list *list, struct work **works, size_t room)
 {
     size_t count = 0;
-    while (count < room && list->count > 0)
+    while (count < room && list->count > 0) {
         works[count++] = work_pop(list);
+    }
     return count;
 }
 
@@ -219,10 +222,11 @@ void *worker_main(void *context)
         wait_for_work(worker);
         atomic_store(&worker->progress_ms, clock_monotonic_ms());
         const size_t count = take_batch(worker, works);
-        if (count > 0)
+        if (count > 0) {
             batch_carry_out(worker, works, count);
-        else
+        } else {
             look_after_database(worker);
+        }
         atomic_store(&worker->timer_count, timers_count(worker->timers));
     }
     free(works);

@@ -148,8 +148,9 @@ void metrics_observe(enum metric metric, double value, const char *first, const 
     const char *const labels[METRIC_LABELS_MAX] = {first, second, third};
     const struct family *family = &FAMILIES[metric];
     size_t bucket = 0;
-    while (bucket < family->bucket_count && value > family->buckets[bucket])
+    while (bucket < family->bucket_count && value > family->buckets[bucket]) {
         bucket++;
+    }
     pthread_mutex_lock(&registry.lock);
     struct series *series = find(metric, labels);
     series->value += value;
@@ -160,11 +161,13 @@ void metrics_observe(enum metric metric, double value, const char *first, const 
 static void unlink_from_slot(struct series *series)
 {
     const char *labels[METRIC_LABELS_MAX];
-    for (int i = 0; i < METRIC_LABELS_MAX; i++)
+    for (int i = 0; i < METRIC_LABELS_MAX; i++) {
         labels[i] = series->label[i];
+    }
     struct series **link = &registry.slots[hash_of(series->metric, labels)];
-    while (*link != NULL && *link != series)
+    while (*link != NULL && *link != series) {
         link = &(*link)->next_in_slot;
+    }
     if (*link != NULL) *link = series->next_in_slot;
 }
 
@@ -247,7 +250,8 @@ static void add_family(struct buffer *buffer, enum metric metric)
 void metrics_render(struct buffer *buffer)
 {
     pthread_mutex_lock(&registry.lock);
-    for (int metric = 0; metric < METRIC_COUNT; metric++)
+    for (int metric = 0; metric < METRIC_COUNT; metric++) {
         add_family(buffer, (enum metric)metric);
+    }
     pthread_mutex_unlock(&registry.lock);
 }
