@@ -139,10 +139,10 @@ def measure(name, broker, postgres, size):
     """All figures with one broker."""
     say(f"\n## {name}")
     result = {}
-    # A waiting fetch of the embedded broker is not woken by a new record: it has to be short.
-    settings = "fetch.wait.max.ms=1" if isinstance(broker, EmbeddedBroker) else ""
+    # As `sagad dev` does it: a waiting fetch of the embedded broker is not woken by a new record.
+    settings = "fetch.wait.max.ms=1,linger.ms=1" if isinstance(broker, EmbeddedBroker) else ""
     os.environ["FETCH_WAIT_MS"] = "1" if settings else "5"
-    echo = Echo(broker.brokers, settings)
+    echo = Echo(broker.brokers, settings.partition(",")[0])
     daemon = Daemon(postgres.url, broker.brokers, ["--kafka-settings", settings] if settings else [])
     try:
         transport = run("saga-bare", "transport", broker.brokers, size["trips"], 2000)

@@ -14,7 +14,7 @@
 
 enum {
     STALLED_AFTER_MS = 30000,
-    STATEMENT_TIMEOUT_MS = 5000,
+    STATEMENT_TIMEOUT_MS = 2000,             /* callers hear within 5 s that the database hangs */
     HOUSE_STATEMENT_TIMEOUT_MS = 8000,       /* a stop may have to wait for it */
     QUEUE_PUSH_BACK = 50000,                 /* events waiting before the consumer is held */
     HELD_PUSH_BACK_BYTES = 64 * 1024 * 1024, /* of reply records in memory */
