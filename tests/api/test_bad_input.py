@@ -4,6 +4,7 @@ import socket
 import unittest
 import uuid
 
+import servers
 from support import ApiTest, Daemon, stack
 
 # JSON that is none, or that two readers would read differently (RFC 8259, RFC 7493).
@@ -151,6 +152,34 @@ class Starting(unittest.TestCase):
 
     def test_no_keys_and_not_insecure(self):
         self.assertIn("keys add", self.refuse("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"))
+
+    LISTEN = ("--insecure", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
+
+    def test_a_database_that_is_not_there(self):
+        said = self.refuse(*self.LISTEN, "--database-url", "postgresql://127.0.0.1:1/none")
+        self.assertIn("127.0.0.1", said)
+
+    def test_a_database_that_was_never_migrated_or_is_too_new(self):
+        stack().postgres.sql("create database fresh")
+        url = stack().postgres.url.rsplit("/", 1)[0] + "/fresh"
+        self.assertIn("migrate", self.refuse(*self.LISTEN, "--database-url", url))
+        moved = stack().daemon.tool("migrate", "--database-url", url)
+        self.assertEqual(moved.returncode, 0, moved.stderr)
+        servers.sql(url, "insert into sagad.schema_version (version, name, checksum) values (999, 'later', '')")
+        self.assertIn("999", self.refuse(*self.LISTEN, "--database-url", url))
+
+    def test_a_broker_that_is_not_there_does_not_stop_the_start(self):
+        daemon = Daemon(stack().postgres.url, "127.0.0.1:1", ["--namespace", "no-broker"])
+        self.addCleanup(daemon.close)
+        daemon.start()
+        checks = json.loads(servers.http("GET", daemon.admin + "/readyz?verbose")[2])["checks"]
+        self.assertEqual([check["state"] for check in checks if check["name"] == "broker"], ["down"])
+        self.assertEqual(daemon.call("POST", "/v1/definitions", ApiTest().definition("one"))[0], 201)
+
+    def test_a_wrong_flag_names_the_nearest(self):
+        said = self.refuse(*self.LISTEN, "--listne", "127.0.0.1:0")
+        self.assertIn("`listne`", said)
+        self.assertIn("`listen`", said)
 
     def test_a_keys_file_that_is_not_there_or_broken(self):
         listen = ("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")

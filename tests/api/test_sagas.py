@@ -178,6 +178,7 @@ class Commands(ApiTest):
 
     def test_a_cancelled_saga_is_not_retried(self):
         saga = self.start()
+        self.assert_status(self.post(f"/v1/sagas/{saga}/cancel", {"reason": "changed their mind"}), 202)
         self.reply(saga, "one", "failure", error={"code": "no"})
         self.assertEqual(self.state(saga), "compensated")
         before = self.get(f"/v1/sagas/{saga}").bytes
