@@ -238,6 +238,9 @@ static int64_t ask_groups(struct inquiry *inquiry)
         const rd_kafka_ConsumerGroupListing_t **groups =
             rd_kafka_ListConsumerGroups_result_valid(result, &count);
         lag = lowest_lag(inquiry, groups, count);
+        size_t error_count = 0;
+        (void)rd_kafka_ListConsumerGroups_result_errors(result, &error_count);
+        if (lag < 0 && error_count > 0) lag = BUS_LAG_UNKNOWN; /* a broker did not say */
     }
     rd_kafka_event_destroy(event);
     return lag;
