@@ -6,7 +6,7 @@ import xml.etree.ElementTree as xml
 def reason(case):
     """A skipped test says why in its last line."""
     lines = [line for line in (case.findtext("system-out") or "").strip().split("\n") if line.strip()]
-    return lines[-1].strip() if lines else "it did not say why"
+    return lines[-1].strip().removeprefix("skipped: ") if lines else "it did not say why"
 
 
 root = xml.parse(sys.argv[1]).getroot()
