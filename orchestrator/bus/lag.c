@@ -213,7 +213,9 @@ static int64_t ask_group(struct inquiry *inquiry, const char *group)
 static int64_t lowest_lag(struct inquiry *inquiry, const rd_kafka_ConsumerGroupListing_t **groups,
                           size_t count)
 {
-    int64_t lowest = count > GROUPS_MAX ? BUS_LAG_UNKNOWN : BUS_LAG_UNREAD;
+    /* We read as a group ourselves: a broker that names none (the embedded one) does not tell. */
+    const bool telling = count > 0 && count <= GROUPS_MAX;
+    int64_t lowest = telling ? BUS_LAG_UNREAD : BUS_LAG_UNKNOWN;
     for (size_t i = 0; i < count && i < GROUPS_MAX; i++) {
         const int64_t lag = ask_group(inquiry, rd_kafka_ConsumerGroupListing_group_id(groups[i]));
         const bool better = lowest < 0 ? lag > lowest : lag >= 0 && lag < lowest;
