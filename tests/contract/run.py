@@ -1,4 +1,4 @@
-"""contract_test.py FILE...: these files under Debian's pytest; skips itself where a package is missing."""
+"""run.py FILE...: these files under Debian's pytest; skips itself where a package is missing."""
 import importlib.util
 import os
 import sys
