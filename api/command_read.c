@@ -8,12 +8,13 @@
 
 enum { REASON_SIZE_MAX = 1000 };
 
-enum { REASON, OUTPUT, CODE, MEMBER_COUNT };
+enum { REASON, OUTPUT, CODE, INPUT, MEMBER_COUNT };
 
 static const struct member MEMBERS[MEMBER_COUNT] = {
     [REASON] = {"reason", IS_STRING,   MEMBER_OPTIONAL},
     [OUTPUT] = {"output", IS_ANYTHING, MEMBER_OPTIONAL},
     [CODE] = {"code",   IS_STRING,   MEMBER_OPTIONAL},
+    [INPUT] = {"input",  IS_ANYTHING, MEMBER_OPTIONAL},
 };
 
 static bool takes_output(enum event_kind kind)
@@ -43,6 +44,20 @@ static bool read_output(struct refusal *refusal, const struct json_view *output,
         return refuse_at(refusal, BYTES("/output"), "is larger than 256 KiB");
     }
     if (output->type != VIEW_NULL) event->payload = output->text;
+    return true;
+}
+
+static bool read_input(struct refusal *refusal, const struct json_view *input, struct event *event)
+{
+    if (input == NULL) return true;
+    if (event->kind != EVENT_STEP_RETRY) {
+        return refuse_at(refusal, BYTES("/input"), "only the retry of a step takes an input");
+    }
+    if (input->text.size > PAYLOAD_SIZE_MAX) {
+        (void)refuse(refusal, PROBLEM_INPUT_TOO_LARGE, "the input is larger than 256 KiB");
+        return refuse_at(refusal, BYTES("/input"), "is larger than 256 KiB");
+    }
+    event->payload = input->text;
     return true;
 }
 
@@ -87,6 +102,7 @@ static bool read_body(struct exchange *exchange, struct event *event)
     right = read_reason(refusal, value[REASON], event) && right;
     right = read_output(refusal, value[OUTPUT], event) && right;
     right = read_code(refusal, value[CODE], event) && right;
+    right = read_input(refusal, value[INPUT], event) && right;
     return right;
 }
 

@@ -31,7 +31,11 @@ enum run_flag {
     RUN_FLAG_TIMES = 1 << 6, /* the first of RUN_TIME_COUNT bits, one for each instant */
 };
 
-enum { RUN_TIME_COUNT = 6, RUN_FLAGS_END = RUN_FLAG_TIMES << RUN_TIME_COUNT };
+enum {
+    RUN_TIME_COUNT = 6,
+    RUN_FLAG_INPUT = RUN_FLAG_TIMES << RUN_TIME_COUNT,
+    RUN_FLAGS_END = RUN_FLAG_INPUT << 1,
+};
 
 /* First byte of a run: state, op, and whether more follows. */
 enum { RUN_BYTE_MORE = 0x80, RUN_BYTE_OP_SHIFT = RUN_STATE_BITS, RUN_BYTE_STATE_MASK = 0x0f };
@@ -112,6 +116,7 @@ static unsigned run_flags(const struct step_run *run, int64_t *const times[RUN_T
     if (run->error.code[0] != '\0') flags |= RUN_FLAG_ERROR;
     if (run->output_seq != 0) flags |= RUN_FLAG_OUTPUT;
     if (run->uncounted != 0) flags |= RUN_FLAG_UNCOUNTED;
+    if (run->input_seq != 0) flags |= RUN_FLAG_INPUT;
     for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
         if (*times[i] != 0) flags |= (unsigned)RUN_FLAG_TIMES << i;
     }
@@ -131,6 +136,7 @@ static void put_run(struct buffer *buffer, struct step_run *run, int64_t base_ms
     put(buffer, run->attempt);
     if (flags & RUN_FLAG_UNCOUNTED) put(buffer, run->uncounted);
     if (flags & RUN_FLAG_OUTPUT) put(buffer, run->output_seq);
+    if (flags & RUN_FLAG_INPUT) put(buffer, run->input_seq);
     if (flags & RUN_FLAG_ERROR) put_error(buffer, &run->error);
     for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
         if (*times[i] != 0) put_time(buffer, *times[i], base_ms);
@@ -312,6 +318,8 @@ static void take_run(struct reader *reader, struct step_run *run)
         run->uncounted = take_limited(reader, UINT32_MAX, "too many attempts");
     if (flags & RUN_FLAG_OUTPUT)
         run->output_seq = take_limited(reader, UINT32_MAX, "no such history row");
+    if (flags & RUN_FLAG_INPUT)
+        run->input_seq = take_limited(reader, UINT32_MAX, "no such history row");
     if (flags & RUN_FLAG_ERROR) take_error(reader, &run->error);
     int64_t *times[RUN_TIME_COUNT];
     list_times(run, times);
@@ -430,6 +438,8 @@ void saga_attach(struct saga *saga, uint32_t seq, struct bytes payload, struct b
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         struct step_runs *const runs = &saga->steps[i];
         for (uint32_t k = 0; k < runs_held(runs); k++) {
+            if (runs->run[k].input_seq == seq)
+                runs->run[k].input = bytes_copy(saga->arena, payload);
             if (runs->run[k].output_seq != seq) continue;
             runs->run[k].output = bytes_copy(saga->arena, payload);
             runs->collected = (struct bytes){0};

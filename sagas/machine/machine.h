@@ -48,10 +48,10 @@ struct event {
     /* replies */
     enum outcome outcome;
     bool delay_stated;
-    uint64_t delay_ms; /* ce_sagaretryafter */
-    struct bytes code; /* ce_sagaerror, or `code` of fail */
-    struct bytes
-        payload; /* output | problem | progress note | `output` of skip and complete; JSON */
+    uint64_t delay_ms;    /* ce_sagaretryafter */
+    struct bytes code;    /* ce_sagaerror, or `code` of fail */
+    struct bytes payload; /* output | problem | progress note | `output` of skip, complete, `input`
+                             of retry */
     /* operators */
     struct bytes actor;  /* who, e.g. "key:ops" */
     struct bytes reason; /* plain text */

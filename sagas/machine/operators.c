@@ -4,6 +4,7 @@
  */
 #include "sagas/machine/turn.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -327,6 +328,32 @@ static enum verdict refuse_step_verb(struct turn *turn, const struct run_ref *re
     return refuse(turn, &stands, &allowed);
 }
 
+/*
+ * Another input under the same key would be a lie where an attempt may have had its effect: the
+ * participant answers with what it did then.
+ */
+static bool may_change_input(const struct run_ref *ref)
+{
+    const struct step_run *const run = ref->run;
+    return run->state != STEP_UNKNOWN && !(run->state == STEP_RETRYING && run->unanswered);
+}
+
+static enum verdict refuse_input(struct turn *turn, const struct run_ref *ref)
+{
+    (void)snprintf(turn->decision->why, sizeof(turn->decision->why),
+                   "retry with another input is not allowed: whether step %.*s had an effect is "
+                   "unknown. Allowed now: retry without input.",
+                   (int)ref->step->id.size, ref->step->id.data);
+    return VERDICT_ILLEGAL;
+}
+
+static void keep_input(struct turn *turn, const struct run_ref *ref)
+{
+    ref->run->input = bytes_copy(turn->saga->arena, turn->event->payload);
+    ref->run->input_seq = turn->decision->history_first_seq;
+    turn->decision->payload = ref->run->input;
+}
+
 static bool any_held(const struct saga *saga)
 {
     for (size_t i = 0; i < saga->definition->step_count; i++) {
@@ -359,6 +386,10 @@ enum verdict take_step_verb(struct turn *turn)
     const enum stand stand = stand_of(saga, &ref);
     step_verb *const verb = STEP_VERBS[stand][turn->event->kind - EVENT_STEP_RETRY];
     if (verb == NULL) return refuse_step_verb(turn, &ref, stand);
+    const bool has_input =
+        turn->event->kind == EVENT_STEP_RETRY && turn->event->payload.data != NULL;
+    if (has_input && !may_change_input(&ref)) return refuse_input(turn, &ref);
+    if (has_input) keep_input(turn, &ref);
     record_command(turn, &ref);
     move_saga(turn, SAGA_STEP_VERB, &(struct detail){0});
     verb(turn, &ref);

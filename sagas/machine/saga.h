@@ -82,8 +82,11 @@ struct step_run {
     int64_t deadline_at_ms;     /* of the newest attempt, while it is out; else 0 */
     int64_t next_attempt_at_ms; /* while a retry waits; else 0 */
     int64_t started_at_ms, finished_at_ms;
-    struct bytes output;     /* JSON text; absent: null */
-    uint32_t output_seq;     /* history row that holds it; 0: none */
+    struct bytes output; /* JSON text; absent: null */
+    uint32_t output_seq; /* history row that holds it; 0: none */
+    /* What a retry said to send instead of the mapped input, in this direction; absent: nothing. */
+    struct bytes input;
+    uint32_t input_seq;      /* history row that holds it; 0: none */
     struct saga_error error; /* last error of the step */
 };
 

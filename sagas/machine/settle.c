@@ -12,6 +12,8 @@ void run_face(struct step_run *run, enum op op)
     run->unanswered = run->promised = false;
     run->first_sent_at_ms = run->sent_at_ms = 0;
     run->deadline_at_ms = run->next_attempt_at_ms = 0;
+    run->input = (struct bytes){0};
+    run->input_seq = 0;
 }
 
 void run_renew(struct step_run *run)

@@ -210,16 +210,16 @@ static bool render_header(struct turn *turn, const struct send_header *header,
     return false;
 }
 
-static bool render(struct turn *turn, const struct send *send,
-                   const struct expression_values *values, struct command *command,
-                   struct expression_error *ret_error)
+static bool render(struct turn *turn, struct bytes said, const struct expression_values *values,
+                   struct command *command, struct expression_error *ret_error)
 {
+    const struct send *const send = command->send;
     struct bytes *const headers =
         arena_array(turn->context->arena, send->header_count, sizeof(*headers));
-    command->value = BYTES("{}");
+    command->value = said.data != NULL ? said : BYTES("{}");
     command->headers = headers;
     if (!render_key(turn, send->key, values, &command->key, ret_error)) return false;
-    if (send->input != NULL &&
+    if (said.data == NULL && send->input != NULL &&
         !template_render(send->input, values, turn->context->arena, &command->value, ret_error))
         return false;
     for (size_t i = 0; i < send->header_count; i++) {
@@ -244,7 +244,7 @@ bool make_command(struct turn *turn, const struct run_ref *ref, enum op op,
         .op = op,
         .send = run_send(ref->step, op),
     };
-    return render(turn, ret_command->send, &values, ret_command, ret_error);
+    return render(turn, ref->run->input, &values, ret_command, ret_error);
 }
 
 /* ---- the saga as a whole ---- */
