@@ -30,8 +30,9 @@ void turn_back(struct turn *turn, const struct step *step, const struct saga_err
     saga->attention &= ~(uint32_t)ATTENTION_OVERDUE;
     const struct detail detail = detail_of_error(cause_of(saga));
     move_saga(turn, SAGA_TURN_BACK, &detail);
-    for (size_t i = 0; i < saga->definition->step_count; i++)
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
         stop_attempts(turn, i);
+    }
 }
 
 static void forget_turn(struct turn *turn)
@@ -97,10 +98,12 @@ static int compare_undo(const void *left, const void *right)
 {
     const struct run_ref *const a = left;
     const struct run_ref *const b = right;
-    if (a->run->started_at_ms != b->run->started_at_ms)
+    if (a->run->started_at_ms != b->run->started_at_ms) {
         return a->run->started_at_ms > b->run->started_at_ms ? -1 : 1;
-    if (a->step->position != b->step->position)
+    }
+    if (a->step->position != b->step->position) {
         return a->step->position > b->step->position ? -1 : 1;
+    }
     return a->index > b->index ? -1 : 1;
 }
 
@@ -136,8 +139,9 @@ static size_t gather(struct turn *turn, size_t position, struct run_ref *ret)
 static size_t count_runs(const struct saga *saga)
 {
     size_t count = 0;
-    for (size_t i = 0; i < saga->definition->step_count; i++)
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
         count += saga->steps[i].count;
+    }
     return count;
 }
 
@@ -169,6 +173,7 @@ void go_back(struct turn *turn)
         if (clear[i]) found += gather(turn, i, &refs[found]);
     }
     qsort(refs, found, sizeof(*refs), compare_undo);
-    for (size_t i = 0; i < found; i++)
+    for (size_t i = 0; i < found; i++) {
         undo(turn, &refs[i]);
+    }
 }

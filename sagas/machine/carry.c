@@ -57,8 +57,9 @@ static void come_unstuck(struct turn *turn)
                                .state = saga_state_name(saga->stuck_in),
                                .paused = saga->paused});
     /* The time that the operator took is not the saga's. */
-    if (ahead && saga->deadline_at_ms != 0 && saga->deadline_at_ms <= turn->context->now_ms)
+    if (ahead && saga->deadline_at_ms != 0 && saga->deadline_at_ms <= turn->context->now_ms) {
         saga->deadline_at_ms = turn->context->now_ms + (int64_t)saga->definition->timeout_ms;
+    }
 }
 
 static void look_for_blocker(struct turn *turn)
@@ -66,12 +67,13 @@ static void look_for_blocker(struct turn *turn)
     struct saga *const saga = turn->saga;
     struct run_ref ref;
     const bool found = find_blocker(saga, &ref);
-    if (found && saga->state != SAGA_STUCK)
+    if (found && saga->state != SAGA_STUCK) {
         become_stuck(turn, &ref);
-    else if (found && !is_blamed(saga, &ref))
+    } else if (found && !is_blamed(saga, &ref)) {
         blame(turn, &ref);
-    else if (!found && saga->state == SAGA_STUCK)
+    } else if (!found && saga->state == SAGA_STUCK) {
         come_unstuck(turn);
+    }
 }
 
 /* ---- the end ---- */
@@ -83,8 +85,9 @@ void finish(struct turn *turn, enum saga_event event, const struct detail *detai
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         for (uint32_t k = 0; k < runs_shown(&saga->steps[i]); k++) {
             const struct run_ref ref = run_ref_at(saga, i, k);
-            if (ref.run->state == STEP_WAITING || ref.run->state == STEP_READY)
+            if (ref.run->state == STEP_WAITING || ref.run->state == STEP_READY) {
                 move_run(turn, &ref, RUN_NEVER_RAN, &(struct detail){0});
+            }
             ref.run->bad_reply = false;
         }
     }
@@ -100,9 +103,10 @@ void carry_on(struct turn *turn)
         turn->moved = false;
         if (saga->state == SAGA_PENDING || saga_is_finished(saga->state)) return;
         look_for_blocker(turn);
-        if (saga_direction(saga) == SAGA_RUNNING)
+        if (saga_direction(saga) == SAGA_RUNNING) {
             go_forward(turn);
-        else
+        } else {
             go_back(turn);
+        }
     } while (turn->moved);
 }

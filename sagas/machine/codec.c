@@ -201,10 +201,12 @@ void saga_pack(const struct saga *saga, struct buffer *buffer)
     put_time(buffer, saga->started_at_ms, saga->updated_at_ms);
     put_time(buffer, saga->finished_at_ms, saga->updated_at_ms);
     put_time(buffer, saga->deadline_at_ms, saga->updated_at_ms);
-    if (flags & SAGA_FLAG_ERROR)
+    if (flags & SAGA_FLAG_ERROR) {
         put_error_of(buffer, &saga->error, saga->error_step, saga->error_op);
-    if (flags & SAGA_FLAG_CAUSE)
+    }
+    if (flags & SAGA_FLAG_CAUSE) {
         put_error_of(buffer, &saga->cause, saga->cause_step, saga->cause_op);
+    }
     if (flags & SAGA_FLAG_PAUSED_BY) put_bytes(buffer, saga->paused_by);
     if (flags & SAGA_FLAG_OUTPUT) put(buffer, saga->output_seq);
     put_steps(buffer, saga);
@@ -270,8 +272,9 @@ static int64_t take_time(struct reader *reader, int64_t base_ms)
     const uint64_t zigzag = packed - 1;
     const int64_t half = (int64_t)(zigzag >> 1);
     int64_t at_ms = 0;
-    if (__builtin_add_overflow(base_ms, zigzag & 1 ? -half - 1 : half, &at_ms))
+    if (__builtin_add_overflow(base_ms, zigzag & 1 ? -half - 1 : half, &at_ms)) {
         damaged(reader, "an instant is out of range");
+    }
     return at_ms;
 }
 
@@ -314,18 +317,22 @@ static void take_run(struct reader *reader, struct step_run *run)
     run->promised = flags & RUN_FLAG_PROMISED;
     run->bad_reply = flags & RUN_FLAG_BAD_REPLY;
     run->attempt = take_limited(reader, UINT32_MAX, "too many attempts");
-    if (flags & RUN_FLAG_UNCOUNTED)
+    if (flags & RUN_FLAG_UNCOUNTED) {
         run->uncounted = take_limited(reader, UINT32_MAX, "too many attempts");
-    if (flags & RUN_FLAG_OUTPUT)
+    }
+    if (flags & RUN_FLAG_OUTPUT) {
         run->output_seq = take_limited(reader, UINT32_MAX, "no such history row");
-    if (flags & RUN_FLAG_INPUT)
+    }
+    if (flags & RUN_FLAG_INPUT) {
         run->input_seq = take_limited(reader, UINT32_MAX, "no such history row");
+    }
     if (flags & RUN_FLAG_ERROR) take_error(reader, &run->error);
     int64_t *times[RUN_TIME_COUNT];
     list_times(run, times);
     for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
-        if (flags & (uint32_t)RUN_FLAG_TIMES << i)
+        if (flags & (uint32_t)RUN_FLAG_TIMES << i) {
             *times[i] = take_time(reader, reader->saga->updated_at_ms);
+        }
     }
 }
 
@@ -383,14 +390,18 @@ static void take_saga(struct reader *reader)
     saga->started_at_ms = take_time(reader, saga->updated_at_ms);
     saga->finished_at_ms = take_time(reader, saga->updated_at_ms);
     saga->deadline_at_ms = take_time(reader, saga->updated_at_ms);
-    if (flags & SAGA_FLAG_ERROR)
+    if (flags & SAGA_FLAG_ERROR) {
         take_error_of(reader, &saga->error, &saga->error_step, &saga->error_op);
-    if (flags & SAGA_FLAG_CAUSE)
+    }
+    if (flags & SAGA_FLAG_CAUSE) {
         take_error_of(reader, &saga->cause, &saga->cause_step, &saga->cause_op);
-    if (flags & SAGA_FLAG_PAUSED_BY)
+    }
+    if (flags & SAGA_FLAG_PAUSED_BY) {
         saga->paused_by = bytes_copy(saga->arena, take_bytes(reader, SIZE_MAX));
-    if (flags & SAGA_FLAG_OUTPUT)
+    }
+    if (flags & SAGA_FLAG_OUTPUT) {
         saga->output_seq = take_limited(reader, UINT32_MAX, "no such history row");
+    }
     const uint32_t touched =
         take_limited(reader, saga->definition->step_count, "it has more steps than its definition");
     int position = 0;
@@ -424,22 +435,25 @@ bool saga_unpack(struct saga *saga, struct bytes packed, const char **ret_what)
         return false;
     }
     take_saga(&reader);
-    if (reader.what == NULL && reader.at != reader.end)
+    if (reader.what == NULL && reader.at != reader.end) {
         damaged(&reader, "something follows its end");
+    }
     if (reader.what != NULL) *ret_what = reader.what;
     return reader.what == NULL;
 }
 
 void saga_attach(struct saga *saga, uint32_t seq, struct bytes payload, struct bytes output)
 {
-    if (saga->output_seq == seq && output.data != NULL)
+    if (saga->output_seq == seq && output.data != NULL) {
         saga->output = bytes_copy(saga->arena, output);
+    }
     if (payload.data == NULL) return;
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         struct step_runs *const runs = &saga->steps[i];
         for (uint32_t k = 0; k < runs_held(runs); k++) {
-            if (runs->run[k].input_seq == seq)
+            if (runs->run[k].input_seq == seq) {
                 runs->run[k].input = bytes_copy(saga->arena, payload);
+            }
             if (runs->run[k].output_seq != seq) continue;
             runs->run[k].output = bytes_copy(saga->arena, payload);
             runs->collected = (struct bytes){0};

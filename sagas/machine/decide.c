@@ -10,8 +10,9 @@ bool find_run(const struct turn *turn, struct run_ref *ret_ref)
     const struct step_runs *const runs = &saga->steps[event->step];
     const bool has_items = runs->expanded && runs->count > 0;
     if (has_items ? event->index < 0 || (uint32_t)event->index >= runs->count
-                  : event->index != INDEX_NONE)
+                  : event->index != INDEX_NONE) {
         return false;
+    }
     *ret_ref = run_ref_at(saga, (size_t)event->step, has_items ? (uint32_t)event->index : 0);
     return true;
 }
@@ -24,8 +25,9 @@ static uint32_t attention_of_run(const struct step_run *run)
     if (run->bad_reply) attention |= ATTENTION_BAD_REPLY;
     const bool again =
         run->attempt > 1 && (run->state == STEP_DISPATCHED || run->state == STEP_COMPENSATING);
-    if (run->state == STEP_RETRYING || run->next_attempt_at_ms != 0 || again)
+    if (run->state == STEP_RETRYING || run->next_attempt_at_ms != 0 || again) {
         attention |= ATTENTION_RETRYING;
+    }
     return attention;
 }
 
@@ -36,8 +38,9 @@ static uint32_t attention_of(const struct saga *saga)
     if (saga->paused) attention |= ATTENTION_PAUSED;
     if (saga->state == SAGA_STUCK) attention |= ATTENTION_STUCK;
     for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < saga->steps[i].count; k++)
+        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
             attention |= attention_of_run(&saga->steps[i].run[k]);
+        }
     }
     return attention;
 }

@@ -16,8 +16,9 @@ static void add_command(struct turn *turn, const struct command *command)
     if (decision->command_count == turn->command_room) {
         const size_t room = turn->command_room == 0 ? 4 : turn->command_room * 2;
         struct command *const more = arena_array(turn->context->arena, room, sizeof(*more));
-        if (decision->command_count > 0)
+        if (decision->command_count > 0) {
             memcpy(more, turn->commands, decision->command_count * sizeof(*more));
+        }
         turn->commands = more;
         turn->command_room = room;
     }

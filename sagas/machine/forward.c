@@ -48,10 +48,11 @@ static void reach(struct turn *turn, const struct run_ref *ref)
         return;
     }
     uint32_t count = 0;
-    if (list_items(turn, ref->step, &count, &code, &error))
+    if (list_items(turn, ref->step, &count, &code, &error)) {
         expand(turn, ref, count);
-    else
+    } else {
         fail_unsent(turn, ref, code, &error);
+    }
 }
 
 /* ---- sending ---- */
@@ -184,8 +185,9 @@ void go_forward(struct turn *turn)
     for (size_t i = 0; i < count; i++) {
         const struct run_ref ref = run_ref_at(saga, i, 0);
         bool reachable = ref.run->state == STEP_WAITING;
-        for (uint16_t k = 0; k < ref.step->need_count && reachable; k++)
+        for (uint16_t k = 0; k < ref.step->need_count && reachable; k++) {
             reachable = passed[ref.step->needs[k]];
+        }
         if (reachable) reach(turn, &ref);
         send_ready(turn, i);
         all = all && passed[i];

@@ -29,8 +29,9 @@ struct bytes cut_text(struct bytes text, size_t max)
 {
     if (text.size <= max) return text;
     size_t size = max;
-    while (size > 0 && ((unsigned char)text.data[size] & 0xc0) == 0x80)
+    while (size > 0 && ((unsigned char)text.data[size] & 0xc0) == 0x80) {
         size--;
+    }
     return (struct bytes){text.data, size};
 }
 

@@ -98,8 +98,9 @@ static void do_retry(struct turn *turn)
 {
     struct run_ref ref;
     uint32_t k = 0;
-    for (size_t i = 0; next_to_retry(turn->saga, &i, &k, &ref); k++)
+    for (size_t i = 0; next_to_retry(turn->saga, &i, &k, &ref); k++) {
         send_once_more(turn, &ref);
+    }
 }
 
 static void terminate_run(struct turn *turn, const struct run_ref *ref)
@@ -179,13 +180,15 @@ static enum verdict refuse_saga_verb(struct turn *turn)
     struct buffer allowed = buffer_in(turn->context->arena);
     struct buffer stands = buffer_in(turn->context->arena);
     for (size_t i = 0; i < SAGA_VERB_COUNT; i++) {
-        if (saga_allows(saga, SAGA_VERBS[i].kind))
+        if (saga_allows(saga, SAGA_VERBS[i].kind)) {
             add_to_list(&allowed, event_kind_name(SAGA_VERBS[i].kind));
+        }
     }
     buffer_add_text(&stands, "the saga is ");
     buffer_add_text(&stands, saga_state_name(saga->state));
-    if (saga->state == SAGA_RUNNING && saga_is_past_pivot(saga))
+    if (saga->state == SAGA_RUNNING && saga_is_past_pivot(saga)) {
         buffer_add_text(&stands, ", past-pivot");
+    }
     if (saga->paused) buffer_add_text(&stands, ", paused");
     return refuse(turn, &stands, &allowed);
 }
@@ -317,8 +320,9 @@ static enum verdict refuse_step_verb(struct turn *turn, const struct run_ref *re
     struct buffer allowed = buffer_in(turn->context->arena);
     struct buffer stands = buffer_in(turn->context->arena);
     for (size_t i = 0; i < STEP_VERB_COUNT; i++) {
-        if (STEP_VERBS[stand][i] != NULL)
+        if (STEP_VERBS[stand][i] != NULL) {
             add_to_list(&allowed, event_kind_name((enum event_kind)(EVENT_STEP_RETRY + i)));
+        }
     }
     buffer_add_text(&stands, "step ");
     buffer_add_bytes(&stands, ref->step->id);
@@ -381,8 +385,9 @@ enum verdict take_step_verb(struct turn *turn)
     const struct saga *const saga = turn->saga;
     struct run_ref ref;
     if (!find_run(turn, &ref)) return VERDICT_UNKNOWN;
-    if (saga->revision == 0 || saga_transition(saga->state, SAGA_STEP_VERB).entry == NULL)
+    if (saga->revision == 0 || saga_transition(saga->state, SAGA_STEP_VERB).entry == NULL) {
         return refuse_step_verb(turn, &ref, STAND_SETTLED);
+    }
     const enum stand stand = stand_of(saga, &ref);
     step_verb *const verb = STEP_VERBS[stand][turn->event->kind - EVENT_STEP_RETRY];
     if (verb == NULL) return refuse_step_verb(turn, &ref, stand);

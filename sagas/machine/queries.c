@@ -41,8 +41,9 @@ struct tally {
 static struct tally tally_of(const struct step_runs *runs)
 {
     struct tally tally = {0};
-    for (uint32_t i = 0; i < runs_shown(runs); i++)
+    for (uint32_t i = 0; i < runs_shown(runs); i++) {
         tally.count[runs->run[i].state]++;
+    }
     return tally;
 }
 
@@ -134,8 +135,9 @@ static bool all_of(const bool *flags, const uint16_t *positions, uint16_t count)
 void find_passed(const struct saga *saga, bool *ret)
 {
     const struct definition *const definition = saga->definition;
-    for (size_t i = 0; i < definition->step_count; i++)
+    for (size_t i = 0; i < definition->step_count; i++) {
         ret[i] = false;
+    }
     bool found = true;
     while (found) {
         found = false;
@@ -181,8 +183,9 @@ static bool is_settled_back(const struct step_runs *runs)
 void find_clear(const struct saga *saga, bool *ret)
 {
     const struct definition *const definition = saga->definition;
-    for (size_t i = 0; i < definition->step_count; i++)
+    for (size_t i = 0; i < definition->step_count; i++) {
         ret[i] = true;
+    }
     bool found = true;
     while (found) {
         found = false;
@@ -202,8 +205,9 @@ bool run_needs_operator(const struct saga *saga, const struct run_ref *ref)
 {
     const enum step_state state = ref->run->state;
     if (state == STEP_COMPENSATION_FAILED) return true;
-    if (saga_direction(saga) == SAGA_COMPENSATING)
+    if (saga_direction(saga) == SAGA_COMPENSATING) {
         return state == STEP_UNKNOWN && (ref->step->pivot || ref->step->undo == UNDO_UNDECLARED);
+    }
     if (state != STEP_FAILED && state != STEP_UNKNOWN) return false;
     /* Of a stuck foreach one item may be out again while the others still wait for a decision. */
     const bool ended = saga->state == SAGA_STUCK || step_standing(ref->runs) == STANDING_FAILED;

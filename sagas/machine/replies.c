@@ -17,8 +17,9 @@ static const struct json_view *payload_of(const struct turn *turn)
 static struct bytes text_member(const struct json_view *view, const char *name)
 {
     const struct json_view *const member = view == NULL ? NULL : json_view_member(view, name);
-    if (member == NULL || member->type != VIEW_STRING || member->string.size == 0)
+    if (member == NULL || member->type != VIEW_STRING || member->string.size == 0) {
         return (struct bytes){0};
+    }
     return cut_text(member->string, ERROR_DETAIL_SIZE_MAX);
 }
 

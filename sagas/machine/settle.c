@@ -71,10 +71,11 @@ void run_give_up(struct turn *turn, const struct run_ref *ref)
     struct step_run *const run = ref->run;
     const struct detail detail = detail_of_error(&run->error);
     close_run(turn, run);
-    if (run->op == OP_COMPENSATE)
+    if (run->op == OP_COMPENSATE) {
         move_run(turn, ref, RUN_UNDO_FAILED, &detail);
-    else
+    } else {
         move_run(turn, ref, run->unanswered ? RUN_NO_ANSWER : RUN_NO_EFFECT, &detail);
+    }
 }
 
 void run_refuse(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble)

@@ -65,8 +65,9 @@ static void fire_ends(struct turn *turn, size_t position)
     const struct step_runs *const runs = &turn->saga->steps[position];
     for (uint32_t i = 0; i < runs->count; i++) {
         const struct run_ref ref = run_ref_at(turn->saga, position, i);
-        if (run_is_out(ref.run) && ref.run->deadline_at_ms <= turn->context->now_ms)
+        if (run_is_out(ref.run) && ref.run->deadline_at_ms <= turn->context->now_ms) {
             fall_due(turn, &ref);
+        }
     }
 }
 
@@ -83,8 +84,9 @@ static void fire_attempts_of(struct turn *turn, size_t position)
 
 void fire_attempts(struct turn *turn)
 {
-    for (size_t i = 0; i < turn->saga->definition->step_count; i++)
+    for (size_t i = 0; i < turn->saga->definition->step_count; i++) {
         fire_attempts_of(turn, i);
+    }
 }
 
 static void fire_saga(struct turn *turn)
@@ -99,8 +101,9 @@ static void fire_saga(struct turn *turn)
 static void fire_all(struct turn *turn)
 {
     fire_saga(turn);
-    for (size_t i = 0; i < turn->saga->definition->step_count; i++)
+    for (size_t i = 0; i < turn->saga->definition->step_count; i++) {
         fire_ends(turn, i);
+    }
     carry_on(turn);
 }
 
@@ -120,8 +123,9 @@ int64_t saga_next_due_ms(const struct saga *saga)
         for (uint32_t k = 0; k < saga->steps[i].count; k++) {
             const struct step_run *const run = &saga->steps[i].run[k];
             due_ms = sooner(due_ms, run->deadline_at_ms);
-            if (may_send(saga, &saga->definition->steps[i]))
+            if (may_send(saga, &saga->definition->steps[i])) {
                 due_ms = sooner(due_ms, run->next_attempt_at_ms);
+            }
         }
     }
     return due_ms;
@@ -158,8 +162,9 @@ static void reopen_held(struct turn *turn)
     struct saga *const saga = turn->saga;
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         const struct step *const step = &saga->definition->steps[i];
-        if (step_is_doomed(&saga->steps[i]) && step_reaction(saga, step) == REACT_PAUSE)
+        if (step_is_doomed(&saga->steps[i]) && step_reaction(saga, step) == REACT_PAUSE) {
             reopen(turn, i);
+        }
     }
 }
 

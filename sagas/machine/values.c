@@ -39,10 +39,11 @@ static struct bytes step_error(const struct step_runs *runs, struct arena *arena
         buffer_add_text(&json, "{\"code\":");
         json_write_text(&json, error->code);
         buffer_add_text(&json, ",\"detail\":");
-        if (error->detail.data == NULL)
+        if (error->detail.data == NULL) {
             buffer_add_bytes(&json, JSON_NULL);
-        else
+        } else {
             json_write_string(&json, error->detail);
+        }
         buffer_add_char(&json, '}');
         return buffer_bytes(&json);
     }
@@ -106,12 +107,14 @@ bool condition_holds(struct turn *turn, const struct step *step, bool *ret_holds
     }
     const struct expression_values values = step_values(turn);
     struct bytes result = {0};
-    if (!expression_evaluate(step->when, &values, turn->context->arena, &result, ret_error))
+    if (!expression_evaluate(step->when, &values, turn->context->arena, &result, ret_error)) {
         return false;
+    }
     *ret_holds = bytes_equal_text(result, "true");
     if (*ret_holds || result.data == NULL || bytes_equal_text(result, "false") ||
-        bytes_equal(result, JSON_NULL))
+        bytes_equal(result, JSON_NULL)) {
         return true;
+    }
     (void)snprintf(ret_error->detail, sizeof(ret_error->detail),
                    "`when` must be true, false or null; write a comparison");
     return false;
@@ -124,8 +127,9 @@ static const struct bytes *keep_items(struct turn *turn, struct bytes list,
     const char *const kept = arena_copy(turn->saga->arena, list.data, list.size);
     struct bytes *const items = arena_array(turn->saga->arena, view->count + 1, sizeof(*items));
     size_t i = 0;
-    for (const struct json_view *item = view->child; item != NULL; item = item->next)
+    for (const struct json_view *item = view->child; item != NULL; item = item->next) {
         items[i++] = (struct bytes){kept + (item->text.data - list.data), item->text.size};
+    }
     return items;
 }
 
@@ -136,8 +140,9 @@ bool list_items(struct turn *turn, const struct step *step, uint32_t *ret_count,
     const struct expression_values values = step_values(turn);
     struct bytes list = {0};
     *ret_code = "expression_error";
-    if (!expression_evaluate(step->foreach->in, &values, turn->context->arena, &list, ret_error))
+    if (!expression_evaluate(step->foreach->in, &values, turn->context->arena, &list, ret_error)) {
         return false;
+    }
     if (list.data == NULL || bytes_equal(list, JSON_NULL)) list = BYTES("[]");
     const struct json_view *view = NULL;
     struct json_error json_error;
@@ -165,8 +170,9 @@ static bool item_value(struct turn *turn, const struct run_ref *ref, struct byte
 {
     uint32_t count = ref->runs->count;
     const char *code = NULL;
-    if (ref->runs->items == NULL && !list_items(turn, ref->step, &count, &code, ret_error))
+    if (ref->runs->items == NULL && !list_items(turn, ref->step, &count, &code, ret_error)) {
         return false;
+    }
     if (count == ref->runs->count) {
         *ret_item = ref->runs->items[ref->index];
         return true;
@@ -201,8 +207,9 @@ static bool render_header(struct turn *turn, const struct send_header *header,
 {
     struct bytes json = {0};
     *ret_value = BYTES("");
-    if (!template_render(header->value, values, turn->context->arena, &json, ret_error))
+    if (!template_render(header->value, values, turn->context->arena, &json, ret_error)) {
         return false;
+    }
     if (bytes_equal(json, JSON_NULL)) return true;
     if (json_scalar_text(json, turn->context->arena, ret_value)) return true;
     (void)snprintf(ret_error->detail, sizeof(ret_error->detail),
@@ -220,8 +227,9 @@ static bool render(struct turn *turn, struct bytes said, const struct expression
     command->headers = headers;
     if (!render_key(turn, send->key, values, &command->key, ret_error)) return false;
     if (said.data == NULL && send->input != NULL &&
-        !template_render(send->input, values, turn->context->arena, &command->value, ret_error))
+        !template_render(send->input, values, turn->context->arena, &command->value, ret_error)) {
         return false;
+    }
     for (size_t i = 0; i < send->header_count; i++) {
         if (!render_header(turn, &send->headers[i], values, &headers[i], ret_error)) return false;
     }
@@ -256,8 +264,9 @@ bool saga_output(struct turn *turn, struct bytes *ret_output, struct expression_
     const struct expression_values values = step_values(turn);
     struct bytes json = {0};
     if (!template_render(turn->saga->definition->output, &values, turn->context->arena, &json,
-                         ret_error))
+                         ret_error)) {
         return false;
+    }
     *ret_output = bytes_copy(turn->saga->arena, json);
     return true;
 }

@@ -43,10 +43,11 @@ static void write_step(struct buffer *buffer, const struct run_ref *ref)
 
 static void write_times(struct buffer *buffer, uint32_t count)
 {
-    if (count == 1)
+    if (count == 1) {
         buffer_add_text(buffer, "once");
-    else
+    } else {
         buffer_add_format(buffer, "%" PRIu32 " times", count);
+    }
 }
 
 static void write_error(struct buffer *buffer, const char *before, const struct saga_error *error,
@@ -124,12 +125,13 @@ static void tell_stuck(struct telling *telling, const struct run_ref *ref)
     }
     buffer_add_text(text, " failed");
     write_error(text, " (", &run->error, ")");
-    if (run->op == OP_ACTION)
+    if (run->op == OP_ACTION) {
         buffer_add_text(text, " after the pivot; an operator decides: retry, skip or complete.");
-    else if (ref->step->undo == UNDO_UNDECLARED)
+    } else if (ref->step->undo == UNDO_UNDECLARED) {
         buffer_add_text(text, "; an operator decides: skip waives it.");
-    else
+    } else {
         buffer_add_text(text, "; an operator decides: retry sends it again, skip waives it.");
+    }
 }
 
 static void tell_held(struct telling *telling, const struct run_ref *ref)
@@ -203,17 +205,20 @@ static void tell_reply(struct telling *telling, const struct run_ref *ref)
     buffer_add_bytes(text, telling->why->topic);
     buffer_add_text(text, " at ");
     write_time(text, run->sent_at_ms, telling->now_ms);
-    if (run->attempt > 1)
+    if (run->attempt > 1) {
         buffer_add_format(text, " for the %" PRIu32 "%s time", run->attempt,
                           ordinal_end(run->attempt));
+    }
     write_error(text, " (before: ", &run->error, ")");
     buffer_add_text(text, run->promised ? "; its result is awaited until "
                                         : "; its reply is awaited until ");
     write_time(text, run->deadline_at_ms, telling->now_ms);
-    if (run->op == OP_ACTION && saga_direction(telling->saga) == SAGA_COMPENSATING)
+    if (run->op == OP_ACTION && saga_direction(telling->saga) == SAGA_COMPENSATING) {
         buffer_add_text(text, ", then it is undone if it may have taken effect");
-    if (saga_is_turning(telling->saga))
+    }
+    if (saga_is_turning(telling->saga)) {
         buffer_add_text(text, "; the saga is to be undone, unless the pivot has succeeded");
+    }
     buffer_add_char(text, '.');
 }
 
@@ -281,22 +286,23 @@ static void tell(struct telling *telling)
 {
     const struct saga *const saga = telling->saga;
     struct run_ref ref;
-    if (saga_is_finished(saga->state))
+    if (saga_is_finished(saga->state)) {
         tell_nothing(telling);
-    else if (saga->state == SAGA_STUCK && find_first(saga, run_needs_operator, &ref))
+    } else if (saga->state == SAGA_STUCK && find_first(saga, run_needs_operator, &ref)) {
         tell_stuck(telling, &ref);
-    else if (saga->paused && find_first(saga, run_is_held, &ref))
+    } else if (saga->paused && find_first(saga, run_is_held, &ref)) {
         tell_held(telling, &ref);
-    else if (saga->paused)
+    } else if (saga->paused) {
         tell_paused(telling);
-    else if (find_first(saga, waits_for_attempt, &ref))
+    } else if (find_first(saga, waits_for_attempt, &ref)) {
         tell_retry(telling, &ref);
-    else if (find_first(saga, is_out, &ref))
+    } else if (find_first(saga, is_out, &ref)) {
         tell_reply(telling, &ref);
-    else if (saga->state == SAGA_PENDING)
+    } else if (saga->state == SAGA_PENDING) {
         tell_timer(telling);
-    else
+    } else {
         tell_nothing(telling);
+    }
 }
 
 void saga_why(const struct saga *saga, int64_t now_ms, struct arena *arena, struct why *ret_why)

@@ -26,46 +26,51 @@ static void check_succeeded(struct world *world, const struct ended *at)
     const enum step_state state = at->run->state;
     if (state == STEP_FAILED || state == STEP_UNKNOWN) counters[COUNT_IGNORED_FAILURES]++;
     if (state == STEP_SUCCEEDED && at->step->pivot) counters[COUNT_PAST_PIVOT]++;
-    if (at->ledger->undo_committed)
+    if (at->ledger->undo_committed) {
         violate(world, "S5", "saga %d succeeded and undid %s", at->number, at->step->id.data);
-    if (state == STEP_SUCCEEDED)
+    }
+    if (state == STEP_SUCCEEDED) {
         check_effects(world, at, 1, 1);
-    else if (state == STEP_SKIPPED || (state == STEP_FAILED && ignored))
+    } else if (state == STEP_SKIPPED || (state == STEP_FAILED && ignored)) {
         check_effects(world, at, 0, 0);
-    else if (state == STEP_UNKNOWN && ignored)
+    } else if (state == STEP_UNKNOWN && ignored) {
         check_effects(world, at, 0, 1);
-    else
+    } else {
         violate(world, "S5", "saga %d succeeded with step %s %s", at->number, at->step->id.data,
                 step_state_name(state));
+    }
 }
 
 static void check_compensated(struct world *world, const struct ended *at)
 {
     const enum step_state state = at->run->state;
-    if (state == STEP_COMPENSATED)
+    if (state == STEP_COMPENSATED) {
         check_effects(world, at, 0, at->step->undo == UNDO_NOTHING ? 1 : 0);
-    else if (state == STEP_SKIPPED || state == STEP_FAILED)
+    } else if (state == STEP_SKIPPED || state == STEP_FAILED) {
         check_effects(world, at, 0, 0);
-    else if (state == STEP_COMPENSATION_SKIPPED)
+    } else if (state == STEP_COMPENSATION_SKIPPED) {
         check_effects(world, at, 0, 1);
-    else
+    } else {
         violate(world, "S5", "saga %d is compensated with step %s %s", at->number,
                 at->step->id.data, step_state_name(state));
+    }
 }
 
 static void check_run(struct world *world, const struct saga *saga, const struct ended *at)
 {
-    if (saga->state == SAGA_SUCCEEDED)
+    if (saga->state == SAGA_SUCCEEDED) {
         check_succeeded(world, at);
-    else if (saga->state == SAGA_COMPENSATED)
+    } else if (saga->state == SAGA_COMPENSATED) {
         check_compensated(world, at);
+    }
 }
 
 static void check_saga_end(struct world *world, int number, struct arena *arena)
 {
     const struct saga *const saga = load_row(world, number, arena);
-    if (!saga_is_finished(saga->state))
+    if (!saga_is_finished(saga->state)) {
         violate(world, "L1", "saga %d is %s", number, saga_state_name(saga->state));
+    }
     if (saga->attention != 0) violate(world, "S4", "saga %d has ended with attention", number);
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         const struct step_runs *const runs = &saga->steps[i];

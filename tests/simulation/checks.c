@@ -86,16 +86,20 @@ static void check_states(struct world *world, const struct decided *decided)
 {
     const enum saga_state old = decided->before->state;
     const enum saga_state new = decided->after->state;
-    if ((SAGA_REACHES[old] & SET(new)) == 0)
+    if ((SAGA_REACHES[old] & SET(new)) == 0) {
         violate(world, "S4", "saga %d went from %s to %s", decided->number, saga_state_name(old),
                 saga_state_name(new));
-    if (old == SAGA_STUCK && new != SAGA_STUCK && !is_operator(decided->event))
+    }
+    if (old == SAGA_STUCK && new != SAGA_STUCK && !is_operator(decided->event)) {
         violate(world, "S4", "saga %d left stuck by %s", decided->number,
                 event_kind_name(decided->event->kind));
-    if (saga_is_finished(old) && decided->decision->verdict == VERDICT_APPLIED)
+    }
+    if (saga_is_finished(old) && decided->decision->verdict == VERDICT_APPLIED) {
         violate(world, "S4", "saga %d had ended and changed", decided->number);
-    for (size_t i = 0; i < decided->after->definition->step_count; i++)
+    }
+    for (size_t i = 0; i < decided->after->definition->step_count; i++) {
         check_runs(world, decided, i);
+    }
 }
 
 /* ---- S8: what is out has been sent, what is not out has no deadline ---- */
@@ -105,18 +109,22 @@ static void check_out(struct world *world, const struct decided *decided, size_t
     const struct step_run *const run = &decided->after->steps[i].run[k];
     const struct ledger *const ledger = ledger_of_run(world, decided, i, k);
     const bool out = run->deadline_at_ms != 0;
-    if (out && run->state != STEP_DISPATCHED && run->state != STEP_COMPENSATING)
+    if (out && run->state != STEP_DISPATCHED && run->state != STEP_COMPENSATING) {
         violate(world, "S4", "saga %d step %zu is %s and out", decided->number, i,
                 step_state_name(run->state));
-    if (!out && run->state == STEP_DISPATCHED)
+    }
+    if (!out && run->state == STEP_DISPATCHED) {
         violate(world, "S8", "saga %d step %zu is dispatched without a deadline", decided->number,
                 i);
-    if (run->attempt != 0 && run->attempt != ledger->attempts_committed[run->op])
+    }
+    if (run->attempt != 0 && run->attempt != ledger->attempts_committed[run->op]) {
         violate(world, "S8", "saga %d step %zu: attempt %u was never sent", decided->number, i,
                 run->attempt);
+    }
     if (out && decided->event->kind == EVENT_RESEND &&
-        run->deadline_at_ms <= node_now(world, decided->node))
+        run->deadline_at_ms <= node_now(world, decided->node)) {
         violate(world, "S8", "saga %d step %zu is sent again without time", decided->number, i);
+    }
 }
 
 static void check_all_out(struct world *world, const struct decided *decided)
@@ -129,9 +137,10 @@ static void check_all_out(struct world *world, const struct decided *decided)
             if (after->steps[i].run[k].deadline_at_ms != 0) out++;
         }
     }
-    if (decided->event->kind == EVENT_RESEND && out != decided->decision->command_count)
+    if (decided->event->kind == EVENT_RESEND && out != decided->decision->command_count) {
         violate(world, "S8", "saga %d has %zu commands out, %zu are sent again", decided->number,
                 out, decided->decision->command_count);
+    }
 }
 
 /* ---- S10: the first success wins, and the other direction says nothing ---- */
@@ -143,16 +152,20 @@ static void check_reply(struct world *world, const struct decided *decided)
     const struct step_run *const old = run_named(decided->before, event->step, event->index);
     const struct step_run *const new = run_named(decided->after, event->step, event->index);
     if (old == NULL || new == NULL) return;
-    if (applied && event->op != old->op)
+    if (applied && event->op != old->op) {
         violate(world, "S10", "saga %d: a reply of the other direction was applied",
                 decided->number);
+    }
     const bool open = old->state == STEP_DISPATCHED || old->state == STEP_RETRYING ||
                       old->state == STEP_COMPENSATING;
-    if (!applied && open && event->op == old->op && event->outcome == OUTCOME_SUCCESS)
+    if (!applied && open && event->op == old->op && event->outcome == OUTCOME_SUCCESS) {
         violate(world, "S10", "saga %d: a success was not taken", decided->number);
+    }
     const bool awaited = decided->before->state == SAGA_COMPENSATING && old->op == OP_ACTION;
-    if (awaited && event->outcome >= OUTCOME_PROGRESS && new->deadline_at_ms > old->deadline_at_ms)
+    if (awaited && event->outcome >= OUTCOME_PROGRESS &&
+        new->deadline_at_ms > old->deadline_at_ms) {
         violate(world, "rule 6", "saga %d: progress extends what is only awaited", decided->number);
+    }
 }
 
 static void keep_output(struct world *world, const struct decided *decided)
@@ -198,11 +211,13 @@ void check_decision(struct world *world, const struct decided *decided)
     const struct saga *const after = decided->after;
     const bool applied = decided->decision->verdict == VERDICT_APPLIED;
     if (after->revision != before->revision + (applied ? 1 : 0) ||
-        after->history_seq != before->history_seq + decided->decision->history_count)
+        after->history_seq != before->history_seq + decided->decision->history_count) {
         violate(world, "S3", "saga %d: revision %u after %u", decided->number, after->revision,
                 before->revision);
-    if (after->definition != version_of(world, decided->number)->definition)
+    }
+    if (after->definition != version_of(world, decided->number)->definition) {
         violate(world, "S13", "saga %d changed its definition", decided->number);
+    }
     check_states(world, decided);
     if (decided->event->kind == EVENT_REPLY) check_reply(world, decided);
     if (applied) keep_output(world, decided);
@@ -220,6 +235,7 @@ void check_unchanged(struct world *world, const struct saga *before, struct saga
     saga_pack(before, &old);
     saga_pack(after, &new);
     after->history_seq += decision->history_count;
-    if (!bytes_equal(buffer_bytes(&old), buffer_bytes(&new)))
+    if (!bytes_equal(buffer_bytes(&old), buffer_bytes(&new))) {
         violate(world, "S10", "a verdict of %s changed the saga", verdict_name(decision->verdict));
+    }
 }

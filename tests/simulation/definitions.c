@@ -25,13 +25,15 @@ static void plan_edges(struct world *world, struct plan *plan)
 {
     memset(plan->version->above, 0, sizeof(plan->version->above));
     for (size_t i = 0; i < plan->count; i++) {
-        for (size_t k = 0; k < i; k++)
+        for (size_t k = 0; k < i; k++) {
             plan->needs[i][k] = plan->graph ? chance(world, 40) : k + 1 == i;
+        }
         for (size_t k = 0; k < i; k++) {
             if (!plan->needs[i][k]) continue;
             plan->version->above[i][k] = true;
-            for (size_t j = 0; j < k; j++)
+            for (size_t j = 0; j < k; j++) {
                 plan->version->above[i][j] |= plan->version->above[k][j];
+            }
         }
     }
 }
@@ -58,8 +60,9 @@ static void add_policy(struct world *world, struct buffer *text, bool endless)
                       1 + (unsigned)below(world, 2));
     buffer_add_format(text, "\"max\":\"%ums\",\"jitter\":\"%s\"", 100 + (unsigned)below(world, 300),
                       JITTERS[below(world, 3)]);
-    if (chance(world, 25))
+    if (chance(world, 25)) {
         buffer_add_format(text, ",\"max_elapsed\":\"%ums\"", 300 + (unsigned)below(world, 4000));
+    }
     if (chance(world, 30)) buffer_add_text(text, ",\"never_on\":[\"hopeless\"]");
     buffer_add_char(text, '}');
 }
@@ -69,15 +72,16 @@ static void add_input(struct world *world, const struct plan *plan, size_t i, st
     const int source = some_source(world, plan, i);
     if (chance(world, 15)) return;
     buffer_add_text(text, ",\"input\":");
-    if (chance(world, 2))
+    if (chance(world, 2)) {
         buffer_add_text(text, "\"${1 / input.zero}\"");
-    else if (plan->foreach[i] && chance(world, 70))
+    } else if (plan->foreach[i] && chance(world, 70)) {
         buffer_add_text(text, chance(world, 50) ? "\"${item}\""
                                                 : "{\"i\":\"${index}\",\"it\":\"${item}\"}");
-    else if (source >= 0 && chance(world, 60))
+    } else if (source >= 0 && chance(world, 60)) {
         buffer_add_format(text, "\"${steps.%s.output}\"", IDS[source]);
-    else
+    } else {
         buffer_add_text(text, "\"${input}\"");
+    }
 }
 
 static void add_send(struct world *world, const struct plan *plan, size_t i, struct buffer *text,
@@ -87,16 +91,18 @@ static void add_send(struct world *world, const struct plan *plan, size_t i, str
                       150 + (unsigned)below(world, 1500));
     if (op == OP_ACTION) {
         add_input(world, plan, i, text);
-        if (chance(world, 15))
+        if (chance(world, 15)) {
             buffer_add_format(text, ",\"heartbeat\":\"%ums\"", 100 + (unsigned)below(world, 500));
+        }
     } else {
         buffer_add_text(text, chance(world, 97) ? ",\"input\":\"${output}\""
                                                 : ",\"input\":\"${1 / input.zero}\"");
         if (chance(world, 30)) buffer_add_text(text, ",\"on_exhausted\":\"continue\"");
     }
-    if (chance(world, 6))
+    if (chance(world, 6)) {
         buffer_add_text(text, chance(world, 80) ? ",\"key\":\"${input.n}\""
                                                 : ",\"key\":\"${input.items}\"");
+    }
     if (chance(world, 6)) buffer_add_text(text, ",\"headers\":{\"x-n\":\"${input.n}\"}");
     buffer_add_text(text, ",\"retry\":");
     add_policy(world, text, op == OP_COMPENSATE || plan->pivot < 0);
@@ -109,12 +115,13 @@ static void add_condition(struct world *world, const struct plan *plan, size_t i
     const int source = some_source(world, plan, i);
     if (!chance(world, 15)) return;
     buffer_add_text(text, ",\"when\":");
-    if (chance(world, 4))
+    if (chance(world, 4)) {
         buffer_add_text(text, "\"${input.n}\"");
-    else if (source >= 0 && chance(world, 60))
+    } else if (source >= 0 && chance(world, 60)) {
         buffer_add_format(text, "\"${steps.%s.output.v > 30}\"", IDS[source]);
-    else
+    } else {
         buffer_add_text(text, "\"${input.n > 2}\"");
+    }
 }
 
 static void add_undo(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
@@ -124,10 +131,11 @@ static void add_undo(struct world *world, const struct plan *plan, size_t i, str
     if ((int)i == plan->pivot || behind || (last && chance(world, 40))) return;
     if (plan->tries < TRIES / 2 && chance(world, 3)) return;
     buffer_add_text(text, ",\"compensation\":");
-    if (chance(world, 15))
+    if (chance(world, 15)) {
         buffer_add_text(text, "null");
-    else
+    } else {
         add_send(world, plan, i, text, OP_COMPENSATE);
+    }
 }
 
 static void add_step(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
@@ -150,10 +158,11 @@ static void add_step(struct world *world, const struct plan *plan, size_t i, str
                           1 + (unsigned)below(world, 3), chance(world, 90) ? 4U : 2U);
     }
     add_condition(world, plan, i, text);
-    if (chance(world, 12) && (int)i != plan->pivot)
+    if (chance(world, 12) && (int)i != plan->pivot) {
         buffer_add_text(text, ",\"on_failure\":\"ignore\"");
-    else if (chance(world, 8))
+    } else if (chance(world, 8)) {
         buffer_add_text(text, ",\"on_failure\":\"pause\"");
+    }
     buffer_add_text(text, ",\"action\":");
     add_send(world, plan, i, text, OP_ACTION);
     add_undo(world, plan, i, text);
@@ -216,17 +225,19 @@ void make_version(struct world *world, struct version *version)
             .tries = tries,
         };
         if (chance(world, 35)) plan.pivot = (int)below(world, plan.count);
-        for (size_t i = 0; i < plan.count; i++)
+        for (size_t i = 0; i < plan.count; i++) {
             plan.foreach[i] = chance(world, 15);
+        }
         plan_edges(world, &plan);
         const struct bytes text = write_definition(world, &plan);
         struct definition_report report;
         version->definition = definition_parse(text, &rules, no_hash, &world->arena, &report);
-        if (version->definition != NULL)
+        if (version->definition != NULL) {
             trace(world, "definition %s", text.data);
-        else
+        } else {
             trace(world, "refused: %s %s", report.errors[0].pointer.data,
                   report.errors[0].detail.data);
+        }
     }
     if (version->definition == NULL) {
         (void)fprintf(stderr, "no definition was accepted\n");
@@ -244,8 +255,9 @@ struct bytes make_input(struct world *world)
     if (chance(world, 90)) {
         const uint64_t count = below(world, ITEMS_MAX + 1);
         buffer_add_text(&text, ",\"items\":[");
-        for (uint64_t i = 0; i < count; i++)
+        for (uint64_t i = 0; i < count; i++) {
             buffer_add_format(&text, "%s%s", i > 0 ? "," : "", ITEMS[below(world, 4)]);
+        }
         buffer_add_char(&text, ']');
     }
     buffer_add_char(&text, '}');

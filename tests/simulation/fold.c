@@ -55,10 +55,12 @@ static struct entry read_entry(const struct json_view *view)
         if (bytes_equal_text(at->key, "type")) entry.type = at->string;
         if (bytes_equal_text(at->key, "step")) entry.step = at;
         if (bytes_equal_text(at->key, "detail")) entry.detail = at;
-        if (bytes_equal_text(at->key, "op") && bytes_equal_text(at->string, "compensate"))
+        if (bytes_equal_text(at->key, "op") && bytes_equal_text(at->string, "compensate")) {
             entry.op = OP_COMPENSATE;
-        if (bytes_equal_text(at->key, "index") && json_view_int64(at, &number))
+        }
+        if (bytes_equal_text(at->key, "index") && json_view_int64(at, &number)) {
             entry.index = (int32_t)number;
+        }
         if (bytes_equal_text(at->key, "attempt") && json_view_int64(at, &number)) {
             entry.has_attempt = true;
             entry.attempt = (uint32_t)number;
@@ -100,9 +102,10 @@ static void see_saga_cell(struct world *world, enum saga_state state, const stru
         }
         saga_cells[state][event] = seen = true;
     }
-    if (!seen)
+    if (!seen) {
         violate(world, "S4", "%s in state %s is in no table", entry->type.data,
                 saga_state_name(state));
+    }
 }
 
 static void end_all(struct folded *folded)
@@ -110,8 +113,9 @@ static void end_all(struct folded *folded)
     folded->paused = false;
     for (size_t i = 0; i < STEPS_MAX; i++) {
         for (size_t k = 0; k <= ITEMS_MAX; k++) {
-            if (folded->run[i][k].state == STEP_WAITING || folded->run[i][k].state == STEP_READY)
+            if (folded->run[i][k].state == STEP_WAITING || folded->run[i][k].state == STEP_READY) {
                 folded->run[i][k].state = STEP_SKIPPED;
+            }
         }
     }
 }
@@ -128,8 +132,9 @@ static void fold_saga_entry(struct world *world, struct folded *folded, const st
     if (bytes_equal_text(entry->type, "saga.started")) folded->state = SAGA_RUNNING;
     if (bytes_equal_text(entry->type, "saga.stuck")) folded->state = SAGA_STUCK;
     if (bytes_equal_text(entry->type, "saga.paused")) folded->paused = true;
-    if (bytes_equal_text(entry->type, "saga.compensating") && folded->state != SAGA_STUCK)
+    if (bytes_equal_text(entry->type, "saga.compensating") && folded->state != SAGA_STUCK) {
         folded->state = SAGA_COMPENSATING;
+    }
     if (bytes_equal_text(entry->type, "saga.resumed")) {
         (void)saga_state_parse(detail_member(entry, "state")->string, &folded->state);
         folded->paused = detail_member(entry, "paused") != NULL;
@@ -194,8 +199,9 @@ static void fold_run_entry(struct world *world, struct folded *folded, const str
     struct folded_run *const run = &folded->run[step][entry->index + 1];
     const bool again = detail_member(entry, "again") != NULL;
     if (bytes_equal_text(entry->type, "operator.command") ||
-        bytes_equal_text(entry->type, "reply.ignored") || again)
+        bytes_equal_text(entry->type, "reply.ignored") || again) {
         return;
+    }
     if (bytes_equal_text(entry->type, "step.skipped") && detail_member(entry, "items") != NULL) {
         skip_unsent(folded, step);
         return;
@@ -208,9 +214,10 @@ static void fold_run_entry(struct world *world, struct folded *folded, const str
             legal |= see_run_cell(STEP_READY, entry, rule->state);
             legal |= see_run_cell(STEP_WAITING, entry, rule->state);
         }
-        if (!legal)
+        if (!legal) {
             violate(world, "S4", "%s in state %s is in no table", entry->type.data,
                     step_state_name(run->state));
+        }
         run->state = rule->state;
         if (run->op != entry->op) run->attempt = 0;
         run->op = entry->op;
@@ -255,8 +262,9 @@ static void count_entry(const struct entry *entry)
         if (!bytes_equal_text(entry->type, COUNTED[i].type)) continue;
         if (COUNTED[i].op >= 0 && COUNTED[i].op != (int)entry->op) continue;
         if (COUNTED[i].member != NULL && detail_member(entry, COUNTED[i].member) == NULL) continue;
-        if (COUNTED[i].value != NULL && !detail_is(entry, COUNTED[i].member, COUNTED[i].value))
+        if (COUNTED[i].value != NULL && !detail_is(entry, COUNTED[i].member, COUNTED[i].value)) {
             continue;
+        }
         counters[COUNTED[i].counter]++;
     }
 }
@@ -268,33 +276,38 @@ static void fold_row(struct world *world, struct folded *folded, const struct hi
 {
     const struct json_view *view = NULL;
     struct json_error error;
-    if (!json_view_parse(row->entries, arena, &view, &error))
+    if (!json_view_parse(row->entries, arena, &view, &error)) {
         violate(world, "S3", "history is no JSON: %s", row->entries.data);
-    if (view->count != row->count)
+    }
+    if (view->count != row->count) {
         violate(world, "S3", "a row of %u entries says %u", view->count, row->count);
+    }
     for (const struct json_view *at = view->child; at != NULL; at = at->next) {
         const struct entry entry = read_entry(at);
         count_entry(&entry);
-        if (entry.step != NULL)
+        if (entry.step != NULL) {
             fold_run_entry(world, folded, &entry);
-        else if (!bytes_equal_text(entry.type, "operator.command"))
+        } else if (!bytes_equal_text(entry.type, "operator.command")) {
             fold_saga_entry(world, folded, &entry);
+        }
     }
 }
 
 static void compare(struct world *world, int number, const struct saga *saga,
                     const struct folded *folded)
 {
-    if (folded->state != saga->state || folded->paused != saga->paused)
+    if (folded->state != saga->state || folded->paused != saga->paused) {
         violate(world, "S3", "saga %d is %s, its history says %s", number,
                 saga_state_name(saga->state), saga_state_name(folded->state));
+    }
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         const struct step_runs *const runs = &saga->steps[i];
         for (uint32_t k = 0; k < runs->count; k++) {
             const struct folded_run *const run = &folded->run[i][runs->expanded ? k + 1 : 0];
             const struct step_run *const is = &runs->run[k];
-            if (run->state == is->state && run->attempt == is->attempt && run->op == is->op)
+            if (run->state == is->state && run->attempt == is->attempt && run->op == is->op) {
                 continue;
+            }
             violate(world, "S3", "saga %d step %zu[%u] is %s, attempt %u; its history says %s, %u",
                     number, i, k, step_state_name(is->state), is->attempt,
                     step_state_name(run->state), run->attempt);
@@ -309,16 +322,18 @@ void check_history(struct world *world, int number, const struct saga *saga)
     uint32_t revision = 0;
     struct arena arena = {0};
     for (const struct history_row *row = world->row[number].history; row != NULL; row = row->next) {
-        if (row->seq != seq + 1 || (row->revision != revision && row->revision != revision + 1))
+        if (row->seq != seq + 1 || (row->revision != revision && row->revision != revision + 1)) {
             violate(world, "S3", "saga %d: row %u of revision %u after row %u of revision %u",
                     number, row->seq, row->revision, seq, revision);
+        }
         seq = row->seq + row->count - 1;
         revision = row->revision;
         fold_row(world, &folded, row, &arena);
     }
-    if (seq != saga->history_seq || revision != saga->revision)
+    if (seq != saga->history_seq || revision != saga->revision) {
         violate(world, "S3", "saga %d is at revision %u, its history at %u", number, saga->revision,
                 revision);
+    }
     compare(world, number, saga, &folded);
     arena_done(&arena);
 }

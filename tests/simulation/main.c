@@ -110,18 +110,19 @@ static struct arguments read_arguments(int argc, char **argv)
     const char *const seed = getenv("SIMULATION_SEED");
     if (seed != NULL) arguments.seed = number_of(seed);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--trace") == 0)
+        if (strcmp(argv[i], "--trace") == 0) {
             arguments.traces = true;
-        else if (strcmp(argv[i], "--check-mutants") == 0)
+        } else if (strcmp(argv[i], "--check-mutants") == 0) {
             arguments.checks_mutants = true;
-        else if (strcmp(argv[i], "--seed") == 0)
+        } else if (strcmp(argv[i], "--seed") == 0) {
             arguments.seed = number_of(argv[++i]);
-        else if (strcmp(argv[i], "--worlds") == 0)
+        } else if (strcmp(argv[i], "--worlds") == 0) {
             arguments.worlds = number_of(argv[++i]);
-        else if (strcmp(argv[i], "--mutant") == 0)
+        } else if (strcmp(argv[i], "--mutant") == 0) {
             arguments.mutant = (enum mutant)number_of(argv[++i]);
-        else
+        } else {
             misuse();
+        }
     }
     return arguments;
 }

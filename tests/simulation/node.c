@@ -53,13 +53,15 @@ struct saga *load_row(struct world *world, int saga_number, struct arena *arena)
     const char *what = NULL;
     if (!saga_unpack(saga, row->packed, &what)) violate(world, "codec", "%s", what);
     for (const struct history_row *at = row->history; at != NULL; at = at->next) {
-        if (at->payload.data != NULL || at->output.data != NULL)
+        if (at->payload.data != NULL || at->output.data != NULL) {
             saga_attach(saga, at->seq, at->payload, at->output);
+        }
     }
     if (world->mutant == MUTANT_FORGETS_UNKNOWN) {
         for (size_t i = 0; i < saga->definition->step_count; i++) {
-            for (uint32_t k = 0; k < saga->steps[i].count; k++)
+            for (uint32_t k = 0; k < saga->steps[i].count; k++) {
                 saga->steps[i].run[k].unanswered = false;
+            }
         }
     }
     if (world->mutant == MUTANT_MISTAKES_REFUSED) mistake_refused(saga);
@@ -74,8 +76,9 @@ static void drop_cache(struct cached *cached)
 
 void drop_caches(struct world *world, int node)
 {
-    for (int i = 0; i < world->saga_count; i++)
+    for (int i = 0; i < world->saga_count; i++) {
         drop_cache(&world->node[node].cache[i]);
+    }
 }
 
 static struct saga *load(struct world *world, int node, int saga_number)
@@ -226,9 +229,10 @@ static void ask_why(struct world *world, const struct saga *saga, int node)
     struct why why;
     saga_why(saga, node_now(world, node), &world->scratch, &why);
     const bool waits = strcmp(why.kind, "nothing") != 0;
-    if (waits == saga_is_finished(saga->state))
+    if (waits == saga_is_finished(saga->state)) {
         violate(world, "why", "%s in state %s: %s", why.kind, saga_state_name(saga->state),
                 why.sentence.data);
+    }
 }
 
 enum attempt_result { ATTEMPT_DONE, ATTEMPT_CONFLICT };

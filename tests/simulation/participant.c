@@ -82,8 +82,9 @@ static void answer(struct world *world, const struct record *command, enum outco
                           command->index);
         reply.payload = buffer_bytes(&payload);
     }
-    if (outcome == OUTCOME_FAILURE && chance(world, 50))
+    if (outcome == OUTCOME_FAILURE && chance(world, 50)) {
         reply.payload = BYTES("{\"title\":\"No\",\"detail\":\"we would rather not\"}");
+    }
     transport_replies(world, &reply, in_ms);
 }
 
@@ -108,9 +109,10 @@ static bool barrier_runs(struct world *world, const struct record *command, stru
     ledger->row[command->op] = true;
     ledger->effects[command->op]++;
     trace(world, "  effect %s of %u[%d]", op_name(command->op), command->step, command->index);
-    if (ledger->effects[command->op] > 1)
+    if (ledger->effects[command->op] > 1) {
         violate(world, "S9", "saga %d step %u[%d]: %s took effect %u times", command->saga,
                 command->step, command->index, op_name(command->op), ledger->effects[command->op]);
+    }
     return true;
 }
 

@@ -115,8 +115,9 @@ static struct happening take_next(struct world *world)
         size_t child = 2 * at + 1;
         if (child >= world->heap_count) break;
         if (child + 1 < world->heap_count &&
-            is_sooner(&world->heap[child + 1], &world->heap[child]))
+            is_sooner(&world->heap[child + 1], &world->heap[child])) {
             child++;
+        }
         if (!is_sooner(&world->heap[child], &last)) break;
         world->heap[at] = world->heap[child];
         at = child;
@@ -188,8 +189,9 @@ static void take_reply(struct world *world, const struct happening *happening)
     if (fault(world, 4)) { /* nonsense with a good token, as after a restored backup */
         event.attempt += 3;
         event.op = chance(world, 50) ? OP_COMPENSATE : OP_ACTION;
-        if (event.op != reply->op && event.outcome == OUTCOME_SUCCESS)
+        if (event.op != reply->op && event.outcome == OUTCOME_SUCCESS) {
             ledger_of(world, reply->saga, reply->step, reply->index)->tainted = true;
+        }
     }
     node_handles(world, node, reply->saga, &event, happening);
 }
@@ -199,10 +201,11 @@ static void take_command(struct world *world, const struct happening *happening)
     const struct record *const command = &happening->record;
     const struct ledger *const ledger =
         ledger_of(world, command->saga, command->step, command->index);
-    if (ledger->attempts_committed[command->op] < command->attempt)
+    if (ledger->attempts_committed[command->op] < command->attempt) {
         violate(world, "S7", "saga %d step %u[%d]: %s attempt %u came without a commit",
                 command->saga, command->step, command->index, op_name(command->op),
                 command->attempt);
+    }
     participant_takes(world, command);
 }
 
@@ -233,8 +236,9 @@ static void sweep(struct world *world, const struct happening *happening)
     if (world->mutant == MUTANT_LOST_TIMER) return;
     for (int i = 0; i < world->saga_count && world->node[node].up; i++) {
         const struct saga_row *const row = &world->row[i];
-        if (row->due_at_ms != 0 && row->due_at_ms + SWEEP_MS <= node_now(world, node))
+        if (row->due_at_ms != 0 && row->due_at_ms + SWEEP_MS <= node_now(world, node)) {
             fire_timer(world, node, i);
+        }
     }
 }
 
@@ -253,8 +257,9 @@ static void jump(struct world *world, const struct happening *happening)
 static void taint(struct world *world, int saga, const struct event *event)
 {
     if (event->kind == EVENT_STEP_SKIP || event->kind == EVENT_STEP_COMPLETE ||
-        event->kind == EVENT_STEP_FAIL)
+        event->kind == EVENT_STEP_FAIL) {
         ledger_of(world, saga, (uint16_t)event->step, event->index)->tainted = true;
+    }
 }
 
 static void operate(struct world *world, int saga, struct event event)
@@ -281,8 +286,9 @@ static void operate_at_random(struct world *world, const struct happening *happe
     if (event.kind == EVENT_TERMINATE && chance(world, 70)) event.kind = EVENT_PAUSE;
     if (event.kind >= EVENT_STEP_RETRY) {
         event.step = (int)below(world, definition->step_count);
-        if (definition->steps[event.step].foreach != NULL)
+        if (definition->steps[event.step].foreach != NULL) {
             event.index = (int32_t)below(world, ITEMS_MAX + 1) - 1;
+        }
     }
     operate(world, saga, event);
     if (event.kind == EVENT_PAUSE) {
@@ -294,12 +300,13 @@ static void operate_at_random(struct world *world, const struct happening *happe
 
 static void take_operator(struct world *world, const struct happening *happening)
 {
-    if (happening->wake == 0)
+    if (happening->wake == 0) {
         operate_at_random(world, happening);
-    else
+    } else {
         operate(world, happening->record.saga,
                 (struct event){
                     .kind = (enum event_kind)happening->wake, .step = -1, .index = INDEX_NONE});
+    }
 }
 
 static void happen(struct world *world, const struct happening *happening)
@@ -341,8 +348,9 @@ static bool all_at_rest(const struct world *world)
 static bool is_quiet(const struct world *world)
 {
     for (size_t i = 0; i < world->heap_count; i++) {
-        if (world->heap[i].kind != HAPPENS_SWEEP && world->heap[i].kind != HAPPENS_WAKE)
+        if (world->heap[i].kind != HAPPENS_SWEEP && world->heap[i].kind != HAPPENS_WAKE) {
             return false;
+        }
     }
     return true;
 }
@@ -354,10 +362,11 @@ static void converge(struct world *world)
         if (world->now_ms > until_ms) {
             for (int i = 0; i < world->saga_count; i++) {
                 const struct saga_row *const row = &world->row[i];
-                if (row_is_open(row) && !waits_for_operator(row))
+                if (row_is_open(row) && !waits_for_operator(row)) {
                     violate(world, "L1", "saga %d is %s and nothing comes of it; due in %lld ms", i,
                             saga_state_name(row->state),
                             (long long)(row->due_at_ms - world->now_ms));
+                }
             }
             violate(world, "L1", "records are still under way");
         }
@@ -406,15 +415,17 @@ static void settle(struct world *world)
     converge(world);
     for (int round = 0; round < ROUNDS_MAX; round++) {
         bool waiting = false;
-        for (int i = 0; i < world->saga_count; i++)
+        for (int i = 0; i < world->saga_count; i++) {
             waiting |= clear_up(world, i, round);
+        }
         if (!waiting) return;
         converge(world);
     }
     for (int i = 0; i < world->saga_count; i++) {
-        if (waits_for_operator(&world->row[i]))
+        if (waits_for_operator(&world->row[i])) {
             violate(world, "L1", "saga %d is %s whatever the operator does", i,
                     saga_state_name(world->row[i].state));
+        }
     }
 }
 
@@ -428,19 +439,22 @@ static void make_sagas(struct world *world)
         row->history_end = &row->history;
         row->input = make_input(world);
         uint8_t random[10];
-        for (size_t k = 0; k < sizeof(random); k++)
+        for (size_t k = 0; k < sizeof(random); k++) {
             random[k] = (uint8_t)random_next(&world->random);
+        }
         row->id = uuid_v7(world->now_ms, random);
         for (size_t s = 0; s < STEPS_MAX; s++) {
-            for (size_t k = 0; k <= ITEMS_MAX; k++)
+            for (size_t k = 0; k <= ITEMS_MAX; k++) {
                 row->ledger[s][k].refuses = chance(world, 7);
+            }
         }
         const struct record record = {.saga = i, .index = INDEX_NONE};
         const int64_t start_in_ms = (int64_t)below(world, 4000);
         schedule(world, start_in_ms, (struct happening){.kind = HAPPENS_START, .record = record});
-        for (uint64_t n = below(world, 4); n > 0 && chance(world, 60); n--)
+        for (uint64_t n = below(world, 4); n > 0 && chance(world, 60); n--) {
             schedule(world, start_in_ms + (int64_t)below(world, 2500),
                      (struct happening){.kind = HAPPENS_OPERATOR, .record = record});
+        }
     }
 }
 
@@ -449,12 +463,14 @@ static void make_faults(struct world *world)
     for (int node = 0; node < NODES; node++) {
         schedule(world, 500 + node * SWEEP_MS / NODES,
                  (struct happening){.kind = HAPPENS_SWEEP, .node = node});
-        for (uint64_t n = below(world, 3); n > 0; n--)
+        for (uint64_t n = below(world, 3); n > 0; n--) {
             schedule(world, (int64_t)below(world, FAULTS_LAST_MS),
                      (struct happening){.kind = HAPPENS_CRASH, .node = node});
-        for (uint64_t n = below(world, 4); n > 0 && chance(world, 60); n--)
+        }
+        for (uint64_t n = below(world, 4); n > 0 && chance(world, 60); n--) {
             schedule(world, (int64_t)below(world, FAULTS_LAST_MS),
                      (struct happening){.kind = HAPPENS_JUMP, .node = node});
+        }
     }
 }
 
@@ -467,10 +483,12 @@ void run_world(uint64_t seed, enum mutant mutant, bool traces)
     world->traces = traces;
     world->now_ms = START_MS;
     world->heal_at_ms = START_MS + FAULTS_LAST_MS;
-    for (int node = 0; node < NODES; node++)
+    for (int node = 0; node < NODES; node++) {
         world->node[node].up = true;
-    for (int i = 0; i < VERSIONS; i++)
+    }
+    for (int i = 0; i < VERSIONS; i++) {
         make_version(world, &world->version[i]);
+    }
     make_sagas(world);
     make_faults(world);
     while (!healed(world)) {
@@ -480,11 +498,13 @@ void run_world(uint64_t seed, enum mutant mutant, bool traces)
     settle(world);
     check_end(world);
 
-    for (int i = 0; i < VERSIONS; i++)
+    for (int i = 0; i < VERSIONS; i++) {
         definition_free(world->version[i].definition);
+    }
     for (int node = 0; node < NODES; node++) {
-        for (int i = 0; i < SAGAS_MAX; i++)
+        for (int i = 0; i < SAGAS_MAX; i++) {
             arena_done(&world->node[node].cache[i].arena);
+        }
     }
     arena_done(&world->arena);
     arena_done(&world->scratch);

@@ -103,10 +103,12 @@ static struct bytes sealed(const unsigned char *body, size_t size)
     struct buffer buffer = buffer_in(&memory);
     uint32_t sum = 2166136261U;
     buffer_add(&buffer, body, size);
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         sum = (sum ^ body[i]) * 16777619U;
-    for (unsigned i = 0; i < 4; i++)
+}
+    for (unsigned i = 0; i < 4; i++) {
         buffer_add_char(&buffer, (char)(unsigned char)(sum >> (8 * i)));
+}
     return buffer_bytes(&buffer);
 }
 
@@ -159,8 +161,9 @@ static void every_packed_field_comes_back(void **state)
     for (size_t i = 0; i < STEPS; i++) {
         assert_int_equal(after->steps[i].count, before->steps[i].count);
         assert_int_equal(after->steps[i].expanded, before->steps[i].expanded);
-        for (uint32_t k = 0; k < before->steps[i].count; k++)
+        for (uint32_t k = 0; k < before->steps[i].count; k++) {
             assert_same_run(&after->steps[i].run[k], &before->steps[i].run[k]);
+}
     }
 }
 
@@ -202,8 +205,9 @@ static void any_cut_is_found(void **state)
 {
     (void)state;
     const struct bytes good = packed(given_saga());
-    for (size_t size = 0; size < good.size; size++)
+    for (size_t size = 0; size < good.size; size++) {
         assert_null(unpacked((struct bytes){good.data, size}));
+}
     assert_null(unpacked((struct bytes){0}));
 }
 
@@ -216,15 +220,17 @@ static void nonsense_with_a_right_checksum_does_no_harm(void **state)
         unsigned char body[512];
         const size_t size = good.size - 4;
         memcpy(body, good.data, size);
-        for (uint64_t changes = 1 + random_next(&random) % 4; changes > 0; changes--)
+        for (uint64_t changes = 1 + random_next(&random) % 4; changes > 0; changes--) {
             body[random_next(&random) % size] = (unsigned char)random_next(&random);
+}
         struct arena arena = {0};
         struct saga *const saga = saga_new(&arena, &THE_DEFINITION);
         const char *what = NULL;
-        if (saga_unpack(saga, sealed(body, size), &what))
+        if (saga_unpack(saga, sealed(body, size), &what)) {
             (void)packed(saga);
-        else
+        } else {
             assert_non_null(what);
+}
         arena_done(&arena);
     }
 }

@@ -77,8 +77,9 @@ static void too_many_items_fail_the_step_without_sending(void **state)
 {
     (void)state;
     static char many[8 * 1024] = "[";
-    for (size_t i = 0; i <= FOREACH_ITEMS_MAX; i++)
+    for (size_t i = 0; i <= FOREACH_ITEMS_MAX; i++) {
         (void)snprintf(many + strlen(many), sizeof(many) - strlen(many), i == 0 ? "0" : ",0");
+    }
     (void)snprintf(many + strlen(many), sizeof(many) - strlen(many), "]");
 
     given_started_with(SAGA(BARE_AND("each", EACH)), many);
@@ -97,8 +98,9 @@ static void a_thousand_items_are_no_trouble(void **state)
 {
     (void)state;
     static char many[8 * 1024] = "[0";
-    for (size_t i = 1; i < FOREACH_ITEMS_MAX; i++)
+    for (size_t i = 1; i < FOREACH_ITEMS_MAX; i++) {
         (void)snprintf(many + strlen(many), sizeof(many) - strlen(many), ",%zu", i % 10);
+    }
     (void)snprintf(many + strlen(many), sizeof(many) - strlen(many), "]");
     given_started_with(
         SAGA("{'id':'each','foreach':{'in':'${input}'},'action':{'topic':'t','input':"

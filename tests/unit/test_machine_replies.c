@@ -165,9 +165,10 @@ static enum op other_op(enum op op)
 static void check(size_t i, const char *what, enum outcome outcome, enum verdict found,
                   enum verdict wanted)
 {
-    if (found != wanted)
+    if (found != wanted) {
         fail_msg("case %zu, %s attempt, outcome %d: %s, not %s", i, what, outcome,
                  verdict_name(found), verdict_name(wanted));
+    }
     if (found == VERDICT_APPLIED) return;
     const bool undo = (run_of("a")->op == OP_COMPENSATE) != (strcmp(what, "other") == 0);
     assert_history(undo ? "reply.ignored undo a" : "reply.ignored a");

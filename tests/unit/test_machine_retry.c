@@ -46,10 +46,11 @@ static void one_unanswered_attempt_means_unknown(void **state)
         given_started(SAGA(STEP("a") "," STEP("b")));
         success("a");
         for (int i = 0; i < 3; i++) {
-            if (i == silent)
+            if (i == silent) {
                 due_in(10000);
-            else
+            } else {
                 retry("b", "busy");
+            }
             if (i < 2) later(1000);
         }
         assert_int_equal(run_of("b")->op, OP_COMPENSATE);

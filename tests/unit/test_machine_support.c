@@ -78,8 +78,9 @@ static uint32_t count_entries(struct bytes history)
     const struct json_view *view = NULL;
     struct json_error error;
     if (history.data == NULL) return 0;
-    if (!json_view_parse(history, &stage.memory, &view, &error))
+    if (!json_view_parse(history, &stage.memory, &view, &error)) {
         fail_msg("history is no JSON: %s", history.data);
+    }
     return view->count;
 }
 
@@ -93,8 +94,9 @@ static void assert_promises(uint32_t revision, uint32_t seq)
     assert_int_equal(stage.saga->history_seq, seq + decision->history_count);
     assert_int_equal(decision->history_first_seq, seq + 1);
     if (applied) assert_true(decision->history_count > 0);
-    if (decision->verdict == VERDICT_ILLEGAL && decision->history_count == 0)
+    if (decision->verdict == VERDICT_ILLEGAL && decision->history_count == 0) {
         assert_true(decision->why[0] != '\0');
+    }
 }
 
 enum verdict when(struct event event)
@@ -245,8 +247,9 @@ enum verdict operator_says_of(const char *verb, const char *run)
         .reason = BYTES("asked for"),
     };
     read_run(run, &event.step, &event.index);
-    if (event.kind == EVENT_STEP_COMPLETE || event.kind == EVENT_STEP_SKIP)
+    if (event.kind == EVENT_STEP_COMPLETE || event.kind == EVENT_STEP_SKIP) {
         event.payload = BYTES("{\"by\":\"hand\"}");
+    }
     return when(event);
 }
 
@@ -304,8 +307,9 @@ void assert_history(const char *entries)
     struct json_error error;
     if (stage.decision.history.data != NULL) {
         assert_true(json_view_parse(stage.decision.history, &stage.memory, &view, &error));
-        for (const struct json_view *entry = view->child; entry != NULL; entry = entry->next)
+        for (const struct json_view *entry = view->child; entry != NULL; entry = entry->next) {
             add_entry(&text, entry);
+        }
     }
     assert_string_equal(text.data, entries);
 }
@@ -313,8 +317,10 @@ void assert_history(const char *entries)
 void assert_recorded(const char *piece)
 {
     const char *const wanted = quoted(piece).data;
-    if (stage.decision.history.data == NULL || strstr(stage.decision.history.data, wanted) == NULL)
+    if (stage.decision.history.data == NULL ||
+        strstr(stage.decision.history.data, wanted) == NULL) {
         fail_msg("%s is not in %s", wanted, stage.decision.history.data);
+    }
 }
 
 void assert_error(const char *code, const char *step)
@@ -327,6 +333,7 @@ void assert_error(const char *code, const char *step)
 void assert_why_names(const char *piece)
 {
     assert_int_equal(stage.decision.verdict, VERDICT_ILLEGAL);
-    if (strstr(stage.decision.why, piece) == NULL)
+    if (strstr(stage.decision.why, piece) == NULL) {
         fail_msg("\"%s\" is not in \"%s\"", piece, stage.decision.why);
+    }
 }

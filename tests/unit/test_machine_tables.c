@@ -92,8 +92,9 @@ static bool run_ends_here(enum step_state at)
 static void only_what_has_ended_has_no_way_out(void **state)
 {
     (void)state;
-    for (enum saga_state at = SAGA_PENDING; at < SAGA_STATE_COUNT; at++)
+    for (enum saga_state at = SAGA_PENDING; at < SAGA_STATE_COUNT; at++) {
         assert_int_equal(saga_ends_here(at), saga_is_finished(at));
+    }
     for (enum step_state at = STEP_WAITING; at < STEP_STATE_COUNT; at++) {
         const bool settled =
             at == STEP_SKIPPED || at == STEP_COMPENSATED || at == STEP_COMPENSATION_SKIPPED;
@@ -118,8 +119,9 @@ static void some_events_are_never_legal(void **state)
     static const enum saga_event NEVER[] = {SAGA_CANCEL_PAST_PIVOT, SAGA_PAUSE_PAUSED,
                                             SAGA_RESUME_UNPAUSED, SAGA_RETRY_NOTHING};
     for (enum saga_state at = SAGA_PENDING; at < SAGA_STATE_COUNT; at++) {
-        for (size_t i = 0; i < sizeof(NEVER) / sizeof(NEVER[0]); i++)
+        for (size_t i = 0; i < sizeof(NEVER) / sizeof(NEVER[0]); i++) {
             assert_null(saga_transition(at, NEVER[i]).entry);
+        }
     }
 }
 
@@ -141,8 +143,9 @@ static void refused_and_skipped_steps_are_never_undone(void **state)
     (void)state;
     static const enum step_state NOT_DONE[] = {STEP_WAITING, STEP_READY, STEP_FAILED, STEP_SKIPPED};
     for (size_t i = 0; i < sizeof(NOT_DONE) / sizeof(NOT_DONE[0]); i++) {
-        for (enum run_event event = RUN_UNDO_SENT; event < RUN_EVENT_COUNT; event++)
+        for (enum run_event event = RUN_UNDO_SENT; event < RUN_EVENT_COUNT; event++) {
             assert_null(run_transition(NOT_DONE[i], event).entry);
+        }
     }
 }
 
@@ -180,11 +183,13 @@ static struct bytes diagram(struct arena *arena)
 {
     struct buffer text = buffer_in(arena);
     buffer_add_text(&text, "```\n");
-    for (enum saga_state at = SAGA_PENDING; at < SAGA_STATE_COUNT; at++)
+    for (enum saga_state at = SAGA_PENDING; at < SAGA_STATE_COUNT; at++) {
         draw_saga(&text, at);
+    }
     buffer_add_char(&text, '\n');
-    for (enum step_state at = STEP_WAITING; at < STEP_STATE_COUNT; at++)
+    for (enum step_state at = STEP_WAITING; at < STEP_STATE_COUNT; at++) {
         draw_run(&text, at);
+    }
     buffer_add_text(&text, "```\n");
     return buffer_bytes(&text);
 }

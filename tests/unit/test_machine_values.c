@@ -146,8 +146,9 @@ static void headers_are_texts_in_their_order(void **state)
     const struct command *const command = &stage.decision.commands[0];
     assert_int_equal(command->send->header_count, 4);
     static const char *const WANTED[] = {"north", "7", "n=7", ""};
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 4; i++) {
         assert_true(bytes_equal_text(command->headers[i], WANTED[i]));
+    }
 }
 
 /* ---- bytes ---- */
@@ -215,8 +216,9 @@ static void a_long_detail_is_cut_at_a_character(void **state)
 {
     (void)state;
     char payload[1000] = "{\"detail\":\"x";
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 200; i++) {
         strcat(payload, "\xc3\xa4");
+    }
     strcat(payload, "\"}");
     given_started(SAGA(BARE("a")));
     when((struct event){.kind = EVENT_REPLY,

@@ -118,8 +118,9 @@ static void every_verb_on_a_saga_in_every_state(void **state)
             SAGAS[i].given();
             const bool allowed = strstr(SAGAS[i].allowed, VERBS[k]) != NULL;
             const enum verdict verdict = operator_says(VERBS[k]);
-            if ((verdict == VERDICT_APPLIED) != allowed)
+            if ((verdict == VERDICT_APPLIED) != allowed) {
                 fail_msg("saga %zu, %s: %s", i, VERBS[k], verdict_name(verdict));
+            }
             if (allowed) {
                 assert_recorded("{'type':'operator.command','actor':'key:ops','detail':{'verb':'");
                 continue;
@@ -286,8 +287,9 @@ static void every_verb_on_a_step_in_every_state(void **state)
             assert_step("a", STEPS[i].state);
             const bool allowed = strstr(STEPS[i].allowed, WORDS[k]) != NULL;
             const enum verdict verdict = operator_says_of(WORDS[k], "a");
-            if ((verdict == VERDICT_APPLIED) != allowed)
+            if ((verdict == VERDICT_APPLIED) != allowed) {
                 fail_msg("step %zu, %s: %s", i, WORDS[k], verdict_name(verdict));
+            }
             if (allowed) continue;
             char listed[80];
             (void)snprintf(listed, sizeof(listed), "Allowed now: %s.", STEPS[i].allowed);
