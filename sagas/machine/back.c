@@ -147,10 +147,9 @@ static size_t count_runs(const struct saga *saga)
 
 static bool all_settled(const struct saga *saga)
 {
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
-            if (!run_is_settled_back(&saga->steps[i].run[k])) return false;
-        }
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        const bool is_empty_foreach = walk.ref.runs->count == 0;
+        if (!is_empty_foreach && !run_is_settled_back(walk.ref.run)) return false;
     }
     return true;
 }

@@ -8,17 +8,28 @@ static bool is_blamed(const struct saga *saga, const struct run_ref *ref)
     return saga->error_op == ref->run->op && bytes_equal(saga->error_step, ref->step->id);
 }
 
+/* Going forward, what holds for one failed run of a step holds for all of them. */
+static bool find_blocker_of(const struct saga *saga, size_t position, struct run_ref *ret_ref)
+{
+    for (uint32_t k = 0; k < runs_shown(&saga->steps[position]); k++) {
+        *ret_ref = run_ref_at(saga, position, k);
+        if (run_needs_operator(saga, ret_ref)) return true;
+        const enum step_state state = ret_ref->run->state;
+        const bool failed = state == STEP_FAILED || state == STEP_UNKNOWN;
+        if (failed && saga_direction(saga) == SAGA_RUNNING) return false;
+    }
+    return false;
+}
+
 /* The run that an operator has to decide about; the one that is blamed already comes first. */
 static bool find_blocker(const struct saga *saga, struct run_ref *ret_ref)
 {
     bool found = false;
     for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < runs_shown(&saga->steps[i]); k++) {
-            const struct run_ref ref = run_ref_at(saga, i, k);
-            if (!run_needs_operator(saga, &ref)) continue;
-            if (!found || is_blamed(saga, &ref)) *ret_ref = ref;
-            found = true;
-        }
+        struct run_ref ref;
+        if (!find_blocker_of(saga, i, &ref)) continue;
+        if (!found || is_blamed(saga, &ref)) *ret_ref = ref;
+        found = true;
     }
     return found;
 }
@@ -82,13 +93,11 @@ void finish(struct turn *turn, enum saga_event event, const struct detail *detai
 {
     struct saga *const saga = turn->saga;
     move_saga(turn, event, detail);
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < runs_shown(&saga->steps[i]); k++) {
-            const struct run_ref ref = run_ref_at(saga, i, k);
-            if (ref.run->state == STEP_WAITING || ref.run->state == STEP_READY) {
-                move_run(turn, &ref, RUN_NEVER_RAN, &(struct detail){0});
-            }
-            ref.run->bad_reply = false;
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        struct step_run *const run = walk.ref.run;
+        run->bad_reply = false;
+        if (run->state == STEP_WAITING || run->state == STEP_READY) {
+            move_run(turn, &walk.ref, RUN_NEVER_RAN, &(struct detail){0});
         }
     }
     saga->finished_at_ms = turn->context->now_ms;

@@ -1,5 +1,7 @@
 #include "sagas/machine/codec.h"
 
+#include "sagas/machine/turn.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -143,11 +145,6 @@ static void put_run(struct buffer *buffer, struct step_run *run, int64_t base_ms
     }
 }
 
-static uint32_t runs_held(const struct step_runs *runs)
-{
-    return runs->count == 0 ? 1 : runs->count;
-}
-
 static bool is_untouched(const struct step_runs *runs)
 {
     const struct step_run *const run = &runs->run[0];
@@ -167,7 +164,7 @@ static void put_steps(struct buffer *buffer, const struct saga *saga)
         if (is_untouched(runs)) continue;
         put_bytes(buffer, definition->steps[i].id);
         put(buffer, (uint64_t)runs->count << 1 | (runs->expanded ? 1 : 0));
-        for (uint32_t k = 0; k < runs_held(runs); k++) {
+        for (uint32_t k = 0; k < runs_shown(runs); k++) {
             put_run(buffer, &runs->run[k], saga->updated_at_ms);
         }
     }
@@ -369,7 +366,7 @@ static void take_step(struct reader *reader, int *position)
         return;
     }
     if (runs->count > 1) runs->run = arena_array(saga->arena, runs->count, sizeof(*runs->run));
-    for (uint32_t k = 0; k < runs_held(runs); k++) {
+    for (uint32_t k = 0; k < runs_shown(runs); k++) {
         take_run(reader, &runs->run[k]);
     }
 }
@@ -448,15 +445,11 @@ void saga_attach(struct saga *saga, uint32_t seq, struct bytes payload, struct b
         saga->output = bytes_copy(saga->arena, output);
     }
     if (payload.data == NULL) return;
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        struct step_runs *const runs = &saga->steps[i];
-        for (uint32_t k = 0; k < runs_held(runs); k++) {
-            if (runs->run[k].input_seq == seq) {
-                runs->run[k].input = bytes_copy(saga->arena, payload);
-            }
-            if (runs->run[k].output_seq != seq) continue;
-            runs->run[k].output = bytes_copy(saga->arena, payload);
-            runs->collected = (struct bytes){0};
-        }
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        struct step_run *const run = walk.ref.run;
+        if (run->input_seq == seq) run->input = bytes_copy(saga->arena, payload);
+        if (run->output_seq != seq) continue;
+        run->output = bytes_copy(saga->arena, payload);
+        walk.ref.runs->collected = (struct bytes){0};
     }
 }

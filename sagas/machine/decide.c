@@ -37,10 +37,8 @@ static uint32_t attention_of(const struct saga *saga)
     uint32_t attention = saga->attention & (ATTENTION_NO_HANDLER | ATTENTION_OVERDUE);
     if (saga->paused) attention |= ATTENTION_PAUSED;
     if (saga->state == SAGA_STUCK) attention |= ATTENTION_STUCK;
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
-            attention |= attention_of_run(&saga->steps[i].run[k]);
-        }
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        attention |= attention_of_run(walk.ref.run);
     }
     return attention;
 }

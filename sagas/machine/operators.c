@@ -80,14 +80,12 @@ static void send_once_more(struct turn *turn, const struct run_ref *ref)
     begin(turn, ref, ref->run->op);
 }
 
-/* What is stuck and can be sent again, from run *k of step *i on; false: nothing more. */
-static bool next_to_retry(const struct saga *saga, size_t *i, uint32_t *k, struct run_ref *ret_ref)
+/* On to the next run that is stuck and can be sent again; false: there is none. */
+static bool walk_on_to_retry(struct run_walk *walk)
 {
-    for (; *i < saga->definition->step_count; (*i)++, *k = 0) {
-        for (; *k < runs_shown(&saga->steps[*i]); (*k)++) {
-            *ret_ref = run_ref_at(saga, *i, *k);
-            if (run_needs_operator(saga, ret_ref) && has_something_to_send(ret_ref)) return true;
-        }
+    while (walk_on(walk)) {
+        if (!has_something_to_send(&walk->ref)) continue;
+        if (run_needs_operator(walk->saga, &walk->ref)) return true;
     }
     return false;
 }
@@ -96,10 +94,8 @@ static bool next_to_retry(const struct saga *saga, size_t *i, uint32_t *k, struc
  */
 static void do_retry(struct turn *turn)
 {
-    struct run_ref ref;
-    uint32_t k = 0;
-    for (size_t i = 0; next_to_retry(turn->saga, &i, &k, &ref); k++) {
-        send_once_more(turn, &ref);
+    for (struct run_walk walk = walk_of(turn->saga); walk_on_to_retry(&walk);) {
+        send_once_more(turn, &walk.ref);
     }
 }
 
@@ -117,11 +113,8 @@ static void do_terminate(struct turn *turn)
 {
     struct saga *const saga = turn->saga;
     const struct bytes reason = turn->event->reason;
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < runs_shown(&saga->steps[i]); k++) {
-            const struct run_ref ref = run_ref_at(saga, i, k);
-            terminate_run(turn, &ref);
-        }
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        terminate_run(turn, &walk.ref);
     }
     if (saga->error.code[0] == '\0') {
         set_error(turn, &saga->error, BYTES("terminated"),
@@ -148,10 +141,8 @@ enum { SAGA_VERB_COUNT = sizeof(SAGA_VERBS) / sizeof(SAGA_VERBS[0]) };
 
 static bool has_retry(const struct saga *saga)
 {
-    struct run_ref ref;
-    size_t i = 0;
-    uint32_t k = 0;
-    return next_to_retry(saga, &i, &k, &ref);
+    struct run_walk walk = walk_of(saga);
+    return walk_on_to_retry(&walk);
 }
 
 /* Fold what the saga's state does not say into the event. */
@@ -360,11 +351,8 @@ static void keep_input(struct turn *turn, const struct run_ref *ref)
 
 static bool any_held(const struct saga *saga)
 {
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < runs_shown(&saga->steps[i]); k++) {
-            const struct run_ref ref = run_ref_at(saga, i, k);
-            if (run_is_held(saga, &ref)) return true;
-        }
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        if (run_is_held(saga, &walk.ref)) return true;
     }
     return false;
 }

@@ -12,6 +12,24 @@ struct run_ref run_ref_at(const struct saga *saga, size_t position, uint32_t ite
     };
 }
 
+struct run_walk walk_of(const struct saga *saga)
+{
+    return (struct run_walk){.saga = saga};
+}
+
+bool walk_on(struct run_walk *walk)
+{
+    const struct saga *const saga = walk->saga;
+    while (walk->position < saga->definition->step_count &&
+           walk->next >= runs_shown(&saga->steps[walk->position])) {
+        walk->position++;
+        walk->next = 0;
+    }
+    if (walk->position == saga->definition->step_count) return false;
+    walk->ref = run_ref_at(saga, walk->position, walk->next++);
+    return true;
+}
+
 uint32_t runs_shown(const struct step_runs *runs)
 {
     return runs->count == 0 ? 1 : runs->count;
@@ -180,6 +198,17 @@ static bool is_settled_back(const struct step_runs *runs)
     return true;
 }
 
+/* What `step` depends on has to wait for it; false: it did already. */
+static bool block_needs(const struct step *step, bool *clear)
+{
+    bool found = false;
+    for (uint16_t k = 0; k < step->need_count; k++) {
+        found = found || clear[step->needs[k]];
+        clear[step->needs[k]] = false;
+    }
+    return found;
+}
+
 void find_clear(const struct saga *saga, bool *ret)
 {
     const struct definition *const definition = saga->definition;
@@ -190,13 +219,8 @@ void find_clear(const struct saga *saga, bool *ret)
     while (found) {
         found = false;
         for (size_t i = definition->step_count; i-- > 0;) {
-            const struct step *const step = &definition->steps[i];
             if (ret[i] && is_settled_back(&saga->steps[i])) continue;
-            for (uint16_t k = 0; k < step->need_count; k++) {
-                if (!ret[step->needs[k]]) continue;
-                ret[step->needs[k]] = false;
-                found = true;
-            }
+            found = block_needs(&definition->steps[i], ret) || found;
         }
     }
 }

@@ -60,32 +60,22 @@ static void fire_deadline(struct turn *turn)
 
 /* ---- runs ---- */
 
-static void fire_ends(struct turn *turn, size_t position)
+static void fire_ends(struct turn *turn)
 {
-    const struct step_runs *const runs = &turn->saga->steps[position];
-    for (uint32_t i = 0; i < runs->count; i++) {
-        const struct run_ref ref = run_ref_at(turn->saga, position, i);
-        if (run_is_out(ref.run) && ref.run->deadline_at_ms <= turn->context->now_ms) {
-            fall_due(turn, &ref);
+    for (struct run_walk walk = walk_of(turn->saga); walk_on(&walk);) {
+        const struct step_run *const run = walk.ref.run;
+        if (run_is_out(run) && run->deadline_at_ms <= turn->context->now_ms) {
+            fall_due(turn, &walk.ref);
         }
-    }
-}
-
-static void fire_attempts_of(struct turn *turn, size_t position)
-{
-    const struct step_runs *const runs = &turn->saga->steps[position];
-    for (uint32_t i = 0; i < runs->count; i++) {
-        const struct run_ref ref = run_ref_at(turn->saga, position, i);
-        const int64_t at_ms = ref.run->next_attempt_at_ms;
-        if (at_ms == 0 || at_ms > turn->context->now_ms) continue;
-        if (may_send(turn->saga, ref.step)) begin(turn, &ref, ref.run->op);
     }
 }
 
 void fire_attempts(struct turn *turn)
 {
-    for (size_t i = 0; i < turn->saga->definition->step_count; i++) {
-        fire_attempts_of(turn, i);
+    for (struct run_walk walk = walk_of(turn->saga); walk_on(&walk);) {
+        const int64_t at_ms = walk.ref.run->next_attempt_at_ms;
+        if (at_ms == 0 || at_ms > turn->context->now_ms) continue;
+        if (may_send(turn->saga, walk.ref.step)) begin(turn, &walk.ref, walk.ref.run->op);
     }
 }
 
@@ -101,9 +91,7 @@ static void fire_saga(struct turn *turn)
 static void fire_all(struct turn *turn)
 {
     fire_saga(turn);
-    for (size_t i = 0; i < turn->saga->definition->step_count; i++) {
-        fire_ends(turn, i);
-    }
+    fire_ends(turn);
     carry_on(turn);
 }
 
@@ -119,14 +107,10 @@ int64_t saga_next_due_ms(const struct saga *saga)
     if (saga_is_finished(saga->state)) return 0;
     if (waits_for_start(saga)) due_ms = saga->start_at_ms;
     if (waits_for_deadline(saga)) due_ms = saga->deadline_at_ms;
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
-            const struct step_run *const run = &saga->steps[i].run[k];
-            due_ms = sooner(due_ms, run->deadline_at_ms);
-            if (may_send(saga, &saga->definition->steps[i])) {
-                due_ms = sooner(due_ms, run->next_attempt_at_ms);
-            }
-        }
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        const struct step_run *const run = walk.ref.run;
+        due_ms = sooner(due_ms, run->deadline_at_ms);
+        if (may_send(saga, walk.ref.step)) due_ms = sooner(due_ms, run->next_attempt_at_ms);
     }
     return due_ms;
 }
@@ -208,12 +192,8 @@ enum verdict take_timer(struct turn *turn)
 
 enum verdict take_resend(struct turn *turn)
 {
-    const struct saga *const saga = turn->saga;
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
-            const struct run_ref ref = run_ref_at(saga, i, k);
-            if (run_is_out(ref.run)) begin_again(turn, &ref);
-        }
+    for (struct run_walk walk = walk_of(turn->saga); walk_on(&walk);) {
+        if (run_is_out(walk.ref.run)) begin_again(turn, &walk.ref);
     }
     return VERDICT_NOTHING;
 }

@@ -37,6 +37,16 @@ struct run_ref {
 /* ---- queries.c: what follows from the state, nothing of it stored ---- */
 
 struct run_ref run_ref_at(const struct saga *saga, size_t position, uint32_t item);
+/* Every run that a saga shows, in order: struct run_walk walk = walk_of(saga); while
+ * (walk_on(&walk)) */
+struct run_walk {
+    const struct saga *saga;
+    size_t position;
+    uint32_t next;
+    struct run_ref ref; /* where it stands */
+};
+struct run_walk walk_of(const struct saga *saga);
+bool walk_on(struct run_walk *walk);
 /* How many runs a step shows: `count`, and one for a foreach over nothing. */
 uint32_t runs_shown(const struct step_runs *runs);
 /* Running or compensating, also while stuck. */

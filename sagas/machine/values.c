@@ -168,18 +168,19 @@ bool list_items(struct turn *turn, const struct step *step, uint32_t *ret_count,
 static bool item_value(struct turn *turn, const struct run_ref *ref, struct bytes *ret_item,
                        struct expression_error *ret_error)
 {
-    uint32_t count = ref->runs->count;
+    struct step_runs *const runs = ref->runs;
+    uint32_t count = runs->count;
     const char *code = NULL;
-    if (ref->runs->items == NULL && !list_items(turn, ref->step, &count, &code, ret_error)) {
+    if (runs->items == NULL && !list_items(turn, ref->step, &count, &code, ret_error)) {
         return false;
     }
-    if (count == ref->runs->count) {
-        *ret_item = ref->runs->items[ref->index];
+    if (runs->items != NULL && count == runs->count) {
+        *ret_item = runs->items[ref->index];
         return true;
     }
-    ref->runs->items = NULL;
+    runs->items = NULL;
     (void)snprintf(ret_error->detail, sizeof(ret_error->detail),
-                   "`foreach.in` had %u items when it was reached and has %u now", ref->runs->count,
+                   "`foreach.in` had %u items when it was reached and has %u now", runs->count,
                    count);
     return false;
 }

@@ -261,23 +261,19 @@ typedef bool run_question(const struct saga *saga, const struct run_ref *ref);
 
 static bool waits_for_attempt(const struct saga *saga, const struct run_ref *ref)
 {
-    (void)saga;
-    return ref->run->next_attempt_at_ms != 0;
+    return !saga_is_finished(saga->state) && ref->run->next_attempt_at_ms != 0;
 }
 
 static bool is_out(const struct saga *saga, const struct run_ref *ref)
 {
-    (void)saga;
-    return run_is_out(ref->run);
+    return !saga_is_finished(saga->state) && run_is_out(ref->run);
 }
 
 static bool find_first(const struct saga *saga, run_question *question, struct run_ref *ret_ref)
 {
-    for (size_t i = 0; i < saga->definition->step_count; i++) {
-        for (uint32_t k = 0; k < runs_shown(&saga->steps[i]); k++) {
-            *ret_ref = run_ref_at(saga, i, k);
-            if (question(saga, ret_ref)) return true;
-        }
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        *ret_ref = walk.ref;
+        if (question(saga, ret_ref)) return true;
     }
     return false;
 }
@@ -286,9 +282,7 @@ static void tell(struct telling *telling)
 {
     const struct saga *const saga = telling->saga;
     struct run_ref ref;
-    if (saga_is_finished(saga->state)) {
-        tell_nothing(telling);
-    } else if (saga->state == SAGA_STUCK && find_first(saga, run_needs_operator, &ref)) {
+    if (saga->state == SAGA_STUCK && find_first(saga, run_needs_operator, &ref)) {
         tell_stuck(telling, &ref);
     } else if (saga->paused && find_first(saga, run_is_held, &ref)) {
         tell_held(telling, &ref);

@@ -80,26 +80,31 @@ static const struct {
     {"saga.terminated",  SAGA_TERMINATED },
 };
 
+/* Entries of one type can come from several cells: what is said besides tells them apart. */
+static bool is_of(const struct entry *entry, enum saga_event event, enum saga_state after)
+{
+    const bool unblocked = detail_is(entry, "reason", "no step needs an operator any more");
+    const bool won = detail_is(entry, "reason", "the pivot succeeded: there is no way back");
+    const bool by_rule =
+        detail_member(entry, "reason") != NULL && !detail_is(entry, "reason", "why not");
+    switch ((int)event) {
+    case SAGA_UNBLOCKED_AHEAD:
+    case SAGA_UNBLOCKED_BACK: return unblocked && detail_is(entry, "state", saga_state_name(after));
+    case SAGA_PIVOT_WON: return won;
+    case SAGA_RESUME: return !unblocked && !won;
+    case SAGA_HOLD: return by_rule;
+    case SAGA_PAUSE: return !by_rule;
+    default: return true;
+    }
+}
+
 static void see_saga_cell(struct world *world, enum saga_state state, const struct entry *entry)
 {
     bool seen = false;
     for (enum saga_event event = SAGA_GO; event < SAGA_EVENT_COUNT; event++) {
         const struct saga_transition cell = saga_transition(state, event);
         if (cell.entry == NULL || !bytes_equal_text(entry->type, cell.entry)) continue;
-        /* Three ways to be resumed: the reason tells them apart. */
-        const bool unblocked = detail_is(entry, "reason", "no step needs an operator any more");
-        const bool won = detail_is(entry, "reason", "the pivot succeeded: there is no way back");
-        const bool hold =
-            detail_member(entry, "reason") != NULL && !detail_is(entry, "reason", "why not");
-        if (event == SAGA_UNBLOCKED_AHEAD || event == SAGA_UNBLOCKED_BACK) {
-            if (!unblocked || !detail_is(entry, "state", saga_state_name(cell.after))) continue;
-        } else if (event == SAGA_PIVOT_WON) {
-            if (!won) continue;
-        } else if (event == SAGA_RESUME && (unblocked || won)) {
-            continue;
-        } else if ((event == SAGA_HOLD && !hold) || (event == SAGA_PAUSE && hold)) {
-            continue;
-        }
+        if (!is_of(entry, event, cell.after)) continue;
         saga_cells[state][event] = seen = true;
     }
     if (!seen) {
@@ -231,29 +236,29 @@ static void fold_run_entry(struct world *world, struct folded *folded, const str
 
 static const struct {
     const char *type;
-    int op;                     /* -1: any */
-    const char *member, *value; /* of the detail; NULL: any */
+    int op; /* -1: any */
     enum counter counter;
+    const char *member, *value; /* of the detail; NULL: any */
 } COUNTED[] = {
-    {"step.failed",           OP_ACTION,     "code",   "refused",                                   COUNT_REFUSALS         },
-    {"step.retry_scheduled",  -1,            NULL,     NULL,                                        COUNT_RETRIES          },
-    {"step.retry_scheduled",  -1,            "stated", NULL,                                        COUNT_STATED_DELAYS    },
-    {"step.retry_scheduled",  -1,            "code",   "timeout",                                   COUNT_TIMEOUTS         },
-    {"step.failed",           -1,            "code",   "hopeless",                                  COUNT_NEVER_ON         },
-    {"step.failed",           -1,            "code",   "expression_error",                          COUNT_EXPRESSION_ERRORS},
-    {"step.progress",         -1,            NULL,     NULL,                                        COUNT_PROGRESS         },
-    {"step.pending",          -1,            NULL,     NULL,                                        COUNT_PENDING          },
-    {"step.unknown",          -1,            NULL,     NULL,                                        COUNT_UNKNOWN          },
-    {"step.succeeded",        OP_COMPENSATE, NULL,     NULL,                                        COUNT_COMPENSATIONS    },
-    {"step.succeeded",        OP_COMPENSATE, "reason", "nothing to undo",                           COUNT_NOTHING_TO_UNDO  },
-    {"step.skipped",          OP_COMPENSATE, NULL,     NULL,                                        COUNT_WAIVED           },
-    {"step.skipped",          OP_ACTION,     NULL,     NULL,                                        COUNT_SKIPPED          },
-    {"saga.stuck",            -1,            NULL,     NULL,                                        COUNT_STUCK            },
-    {"saga.paused",           -1,            NULL,     NULL,                                        COUNT_PAUSED           },
-    {"saga.cancel_requested", -1,            NULL,     NULL,                                        COUNT_CANCELLED        },
-    {"saga.compensating",     -1,            "code",   "saga_timeout",                              COUNT_SAGA_TIMEOUTS    },
-    {"saga.overdue",          -1,            NULL,     NULL,                                        COUNT_OVERDUE          },
-    {"saga.resumed",          -1,            "reason", "the pivot succeeded: there is no way back", COUNT_PIVOT_WON        },
+    {"step.failed",           OP_ACTION,     COUNT_REFUSALS,          "code",   "refused"                                  },
+    {"step.retry_scheduled",  -1,            COUNT_RETRIES,           NULL,     NULL                                       },
+    {"step.retry_scheduled",  -1,            COUNT_STATED_DELAYS,     "stated", NULL                                       },
+    {"step.retry_scheduled",  -1,            COUNT_TIMEOUTS,          "code",   "timeout"                                  },
+    {"step.failed",           -1,            COUNT_NEVER_ON,          "code",   "hopeless"                                 },
+    {"step.failed",           -1,            COUNT_EXPRESSION_ERRORS, "code",   "expression_error"                         },
+    {"step.progress",         -1,            COUNT_PROGRESS,          NULL,     NULL                                       },
+    {"step.pending",          -1,            COUNT_PENDING,           NULL,     NULL                                       },
+    {"step.unknown",          -1,            COUNT_UNKNOWN,           NULL,     NULL                                       },
+    {"step.succeeded",        OP_COMPENSATE, COUNT_COMPENSATIONS,     NULL,     NULL                                       },
+    {"step.succeeded",        OP_COMPENSATE, COUNT_NOTHING_TO_UNDO,   "reason", "nothing to undo"                          },
+    {"step.skipped",          OP_COMPENSATE, COUNT_WAIVED,            NULL,     NULL                                       },
+    {"step.skipped",          OP_ACTION,     COUNT_SKIPPED,           NULL,     NULL                                       },
+    {"saga.stuck",            -1,            COUNT_STUCK,             NULL,     NULL                                       },
+    {"saga.paused",           -1,            COUNT_PAUSED,            NULL,     NULL                                       },
+    {"saga.cancel_requested", -1,            COUNT_CANCELLED,         NULL,     NULL                                       },
+    {"saga.compensating",     -1,            COUNT_SAGA_TIMEOUTS,     "code",   "saga_timeout"                             },
+    {"saga.overdue",          -1,            COUNT_OVERDUE,           NULL,     NULL                                       },
+    {"saga.resumed",          -1,            COUNT_PIVOT_WON,         "reason", "the pivot succeeded: there is no way back"},
 };
 
 static void count_entry(const struct entry *entry)

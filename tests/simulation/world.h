@@ -260,7 +260,7 @@ void check_end(struct world *world);
 /* ---- fold.c ---- */
 
 /* S3: revisions and rows without gaps, and the state again from the history alone. */
-void check_history(struct world *world, int saga, const struct saga *state);
+void check_history(struct world *world, int number, const struct saga *saga);
 /* Print the cells of both tables that no history has shown; how many there are. */
 size_t report_unseen_cells(void);
 

@@ -105,10 +105,10 @@ static struct bytes sealed(const unsigned char *body, size_t size)
     buffer_add(&buffer, body, size);
     for (size_t i = 0; i < size; i++) {
         sum = (sum ^ body[i]) * 16777619U;
-}
+    }
     for (unsigned i = 0; i < 4; i++) {
         buffer_add_char(&buffer, (char)(unsigned char)(sum >> (8 * i)));
-}
+    }
     return buffer_bytes(&buffer);
 }
 
@@ -163,7 +163,7 @@ static void every_packed_field_comes_back(void **state)
         assert_int_equal(after->steps[i].expanded, before->steps[i].expanded);
         for (uint32_t k = 0; k < before->steps[i].count; k++) {
             assert_same_run(&after->steps[i].run[k], &before->steps[i].run[k]);
-}
+        }
     }
 }
 
@@ -207,7 +207,7 @@ static void any_cut_is_found(void **state)
     const struct bytes good = packed(given_saga());
     for (size_t size = 0; size < good.size; size++) {
         assert_null(unpacked((struct bytes){good.data, size}));
-}
+    }
     assert_null(unpacked((struct bytes){0}));
 }
 
@@ -222,7 +222,7 @@ static void nonsense_with_a_right_checksum_does_no_harm(void **state)
         memcpy(body, good.data, size);
         for (uint64_t changes = 1 + random_next(&random) % 4; changes > 0; changes--) {
             body[random_next(&random) % size] = (unsigned char)random_next(&random);
-}
+        }
         struct arena arena = {0};
         struct saga *const saga = saga_new(&arena, &THE_DEFINITION);
         const char *what = NULL;
@@ -230,7 +230,7 @@ static void nonsense_with_a_right_checksum_does_no_harm(void **state)
             (void)packed(saga);
         } else {
             assert_non_null(what);
-}
+        }
         arena_done(&arena);
     }
 }
@@ -250,9 +250,9 @@ static void a_newer_format_is_refused_by_name(void **state)
 static void a_step_that_the_definition_does_not_have_is_refused(void **state)
 {
     (void)state;
-    static const struct step other[] = {{.id = {"refund", 6}}};
-    static const struct definition definition = {.steps = other, .step_count = 1};
-    struct saga *const saga = saga_new(&memory, &definition);
+    static const struct step OTHER[] = {{.id = {"refund", 6}}};
+    static const struct definition ANOTHER = {.steps = OTHER, .step_count = 1};
+    struct saga *const saga = saga_new(&memory, &ANOTHER);
     saga->steps[0].run[0].state = STEP_SUCCEEDED;
     const char *what = NULL;
 
@@ -264,9 +264,9 @@ static void a_step_that_the_definition_does_not_have_is_refused(void **state)
 static void steps_are_found_by_id_whatever_their_position(void **state)
 {
     (void)state;
-    static const struct step turned[] = {{.id = {"ship", 4}}, {.id = {"charge", 6}}};
-    static const struct definition definition = {.steps = turned, .step_count = 2};
-    struct saga *const saga = saga_new(&memory, &definition);
+    static const struct step TURNED[] = {{.id = {"ship", 4}}, {.id = {"charge", 6}}};
+    static const struct definition ANOTHER = {.steps = TURNED, .step_count = 2};
+    struct saga *const saga = saga_new(&memory, &ANOTHER);
     saga->steps[0].run[0].state = STEP_SUCCEEDED;
     saga->steps[1].run[0].state = STEP_SKIPPED;
 

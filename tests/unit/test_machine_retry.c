@@ -202,7 +202,7 @@ static void a_stated_delay_is_at_least_a_millisecond_and_at_most_a_day(void **st
     retry_after("a", 0);
     due_in(1);
     retry_after("a", UINT64_MAX);
-    due_in(24 * 60 * 60 * 1000);
+    due_in(86400000);
 }
 
 static void a_stated_delay_ends_with_max_elapsed(void **state)

@@ -215,18 +215,21 @@ static void a_failure_without_a_code_has_the_code_failed(void **state)
 static void a_long_detail_is_cut_at_a_character(void **state)
 {
     (void)state;
-    char payload[1000] = "{\"detail\":\"x";
+    struct arena memory = {0};
+    struct buffer payload = buffer_in(&memory);
+    buffer_add_text(&payload, "{\"detail\":\"x");
     for (int i = 0; i < 200; i++) {
-        strcat(payload, "\xc3\xa4");
+        buffer_add_text(&payload, "\xc3\xa4");
     }
-    strcat(payload, "\"}");
+    buffer_add_text(&payload, "\"}");
     given_started(SAGA(BARE("a")));
     when((struct event){.kind = EVENT_REPLY,
                         .index = INDEX_NONE,
                         .attempt = 1,
                         .outcome = OUTCOME_FAILURE,
-                        .payload = bytes_of(payload)});
+                        .payload = buffer_bytes(&payload)});
     assert_int_equal(stage.saga->error.detail.size, ERROR_DETAIL_SIZE_MAX - 1);
+    arena_done(&memory);
 }
 
 /* ---- attributes ---- */
