@@ -8,6 +8,7 @@
 #include "api/remember.h"
 #include "api/server.h"
 #include "api/text.h"
+#include "orchestrator/base/clock.h"
 #include "orchestrator/store/store.h"
 
 #include <inttypes.h>
@@ -124,7 +125,10 @@ enum handled dead_letter_show(struct exchange *exchange, struct store *store)
 
 /* ---- replay and discard ---- */
 
-/* The record as it was, out of its row. */
+/*
+ * The record as it was, out of its row, but of this moment: should it be dead again before its
+ * letter is marked, it gets a letter of its own.
+ */
 static bool record_of(struct exchange *exchange, const struct dead_letter_row *row,
                       struct bus_record *ret_record)
 {
@@ -146,7 +150,7 @@ static bool record_of(struct exchange *exchange, const struct dead_letter_row *r
         .topic = row->topic,
         .partition = row->partition,
         .offset = row->offset,
-        .at_ms = row->at_ms,
+        .at_ms = clock_wall_ms(),
         .key = row->key,
         .value = row->value,
         .headers = made,

@@ -10,6 +10,7 @@
 #include "api/results.h"
 #include "api/server.h"
 #include "orchestrator/bus/reply.h"
+#include "sagas/base/duration.h"
 
 enum { TOKEN, OUTCOME, OUTPUT, ERROR, RETRY_AFTER, MEMBER_COUNT };
 
@@ -53,9 +54,27 @@ static bool is_refused(struct bytes outcome)
     return bytes_equal_text(outcome, "failure") || bytes_equal_text(outcome, "retry");
 }
 
+static bool is_in_form(struct refusal *refusal, const struct json_view *const *value)
+{
+    enum outcome outcome;
+    uint64_t delay_ms = 0;
+    if (!outcome_parse(value[OUTCOME]->string, &outcome)) {
+        return refuse_at(refusal, BYTES("/outcome"),
+                         "must be one of success, failure, retry, progress, pending");
+    }
+    if (value[RETRY_AFTER] != NULL && !duration_parse(value[RETRY_AFTER]->string, &delay_ms))
+        return refuse_at(refusal, BYTES("/retry_after"), "must be a duration such as 1500ms");
+    if (value[OUTPUT] != NULL && value[OUTPUT]->text.size > PAYLOAD_SIZE_MAX) {
+        (void)refuse(refusal, PROBLEM_INPUT_TOO_LARGE, "the output is larger than 256 KiB");
+        return refuse_at(refusal, BYTES("/output"), "is larger than 256 KiB");
+    }
+    return true;
+}
+
 /* `output` belongs to what went well, `error` to what did not. */
 static bool fits(struct exchange *exchange, const struct json_view *const *value)
 {
+    if (!is_in_form(&exchange->refusal, value)) return false;
     const bool refused = is_refused(value[OUTCOME]->string);
     if (refused && value[OUTPUT] != NULL) {
         return refuse_at(&exchange->refusal, BYTES("/output"), "failure and retry take `error`");
