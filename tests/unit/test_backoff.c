@@ -25,7 +25,7 @@ static void waits_grow_by_the_multiplier_to_the_cap(void **state)
     uint64_t random = 1;
     for (uint32_t i = 0; i < sizeof(WAITS_MS) / sizeof(WAITS_MS[0]); i++) {
         assert_int_equal(backoff_delay_ms(&policy, i + 1, &random), WAITS_MS[i]);
-}
+    }
     assert_int_equal(backoff_delay_ms(&policy, UINT32_MAX, &random), 30000);
     assert_int_equal(random, 1);
 }
@@ -102,7 +102,7 @@ static void the_same_seed_gives_the_same_waits(void **state)
     uint64_t other = 7;
     for (uint32_t i = 1; i < 50; i++) {
         assert_int_equal(backoff_delay_ms(&policy, i, &one), backoff_delay_ms(&policy, i, &other));
-}
+    }
 }
 
 static void splitmix64_gives_its_known_values(void **state)
