@@ -276,6 +276,7 @@ enum handled definition_switch(struct exchange *exchange, struct store *store)
         return exchange_failed(exchange, &err, PROBLEM_DEFINITION_NOT_FOUND);
     }
     registry_refresh(exchange->api->registry, exchange->argument[0]);
+    if (which == SWITCH_RESUME) engine_release(exchange->api->engine);
     (void)show_version(exchange, store, version);
     return remember_answer(exchange, store);
 }

@@ -78,7 +78,7 @@ static bool read_tag(struct listing *listing, char kind, struct bytes value)
 {
     const char *const equals = memchr(value.data, '=', value.size);
     if (equals == NULL || equals == value.data) {
-        return refuse_value(listing, "labels and attributes are written name=value", value);
+        return refuse_value(listing, "a label or attribute is written name=value", value);
     }
     const size_t size = (size_t)(equals - value.data);
     listing->tags[listing->filter.tag_count++] = (struct tag_write){
@@ -102,7 +102,9 @@ static bool read_attribute(struct listing *listing, struct bytes value)
 static bool read_after(struct listing *listing, struct bytes value)
 {
     int64_t at_ms = 0;
-    if (!text_time(value, &at_ms)) return refuse_value(listing, "not an RFC 3339 time", value);
+    if (!text_time(value, &at_ms)) {
+        return refuse_value(listing, "created_after is an RFC 3339 time", value);
+    }
     if (at_ms > listing->filter.created_after_ms) listing->filter.created_after_ms = at_ms;
     return true;
 }
@@ -111,7 +113,9 @@ static bool read_before(struct listing *listing, struct bytes value)
 {
     int64_t *const before_ms = &listing->filter.created_before_ms;
     int64_t at_ms = 0;
-    if (!text_time(value, &at_ms)) return refuse_value(listing, "not an RFC 3339 time", value);
+    if (!text_time(value, &at_ms)) {
+        return refuse_value(listing, "created_before is an RFC 3339 time", value);
+    }
     if (*before_ms == 0 || at_ms < *before_ms) *before_ms = at_ms;
     return true;
 }

@@ -183,7 +183,7 @@ static void settle_sagas(struct batch *batch)
     }
     for (size_t i = 0; i < batch->count; i++) { /* loaded, nothing changed: its timer is due yet */
         const struct work *work = batch->works[i];
-        const bool timer = work->kind == WORK_TIMER || work->kind == WORK_RESEND;
+        const bool timer = work->kind != WORK_REQUEST && work->kind != WORK_RECORD;
         if (timer && work->cached != NULL) arm_timer(batch, work->cached);
     }
 }

@@ -349,6 +349,19 @@ static void decide_resend(struct batch *batch, struct work *work)
     decide(batch, work->cached, &event, &decision);
 }
 
+static void decide_release(struct batch *batch, struct work *work)
+{
+    work->cached = cache_find(batch->worker->cache, &work->saga_id);
+    if (work->cached == NULL) return;
+    const struct event event = {.kind = EVENT_RESUME,
+                                .step = -1,
+                                .index = INDEX_NONE,
+                                .held = true,
+                                .reason = BYTES("the definition was resumed")};
+    struct decision decision;
+    decide(batch, work->cached, &event, &decision);
+}
+
 void batch_decide(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
@@ -357,6 +370,7 @@ void batch_decide(struct batch *batch)
         case WORK_RECORD: decide_record(batch, batch->works[i]); break;
         case WORK_TIMER: decide_timer(batch, batch->works[i]); break;
         case WORK_RESEND: decide_resend(batch, batch->works[i]); break;
+        case WORK_RELEASE: decide_release(batch, batch->works[i]); break;
         }
     }
 }

@@ -261,6 +261,11 @@ void engine_bus_callbacks(struct engine *engine, struct bus_callbacks *ret_callb
     };
 }
 
+void engine_release(struct engine *engine)
+{
+    atomic_store(&engine->release_wanted, true);
+}
+
 bool engine_replay_record(struct engine *engine, const struct bus_record *record)
 {
     if (!atomic_load(&engine->started) || atomic_load(&engine->stopping)) return false;

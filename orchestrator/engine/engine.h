@@ -145,6 +145,9 @@ struct engine_health {
 };
 void engine_health(struct engine *engine, struct engine_health *ret_health);
 
+/* A definition was resumed: its sagas that wait for that go on soon. Thread-safe. */
+void engine_release(struct engine *engine);
+
 /* Put a dead letter's record through the path again. Thread-safe; false: queue full. */
 bool engine_replay_record(struct engine *engine, const struct bus_record *record);
 

@@ -18,6 +18,7 @@ enum {
     DUE_EVERY_MS = 500,
     DUE_GRACE_MS = 700, /* the node that holds the timer is first */
     NODES_EVERY_MS = 1000,
+    RELEASE_EVERY_MS = 5000, /* definitions that another node resumed */
     MAINTAIN_EVERY_MS = 10 * 60 * 1000,
     GAUGES_EVERY_MS = 5000,
     GAUGES_SHARE = 20, /* counting takes at most this part of the time */
@@ -30,11 +31,13 @@ enum {
 struct house {
     struct engine *engine;
     struct arena arena;
-    int64_t due_ms, nodes_ms, maintain_ms, gauges_ms; /* monotonic: next round of each */
-    int32_t adopting;                                 /* a dead node; 0: none */
+    int64_t due_ms, nodes_ms, release_ms, maintain_ms,
+        gauges_ms;    /* monotonic: next round of each */
+    int32_t adopting; /* a dead node; 0: none */
     struct uuid adopted_last;
     bool adopt_from_start;
-    bool busy; /* more is waiting: no long rest */
+    struct uuid released_last; /* of the page before; all zero: none */
+    bool busy;                 /* more is waiting: no long rest */
 };
 
 static void give(struct engine *engine, enum work_kind kind, const struct uuid *id)
@@ -79,6 +82,22 @@ static bool find_due(struct house *house, struct err *err)
     give_all(engine, WORK_TIMER, ids, count);
     house->busy = count == TAKE_MAX;
     if (house->busy) house->due_ms = 0;
+    return true;
+}
+
+static bool find_released(struct house *house, struct err *err)
+{
+    struct engine *engine = house->engine;
+    if (is_crowded(engine)) return true;
+    struct uuid *ids = NULL;
+    size_t count = 0;
+    if (!store_released(engine->house_store, &house->released_last, TAKE_MAX, &house->arena, &ids,
+                        &count, err)) {
+        return false;
+    }
+    give_all(engine, WORK_RELEASE, ids, count);
+    house->released_last = count == TAKE_MAX ? ids[count - 1] : (struct uuid){0};
+    if (count == TAKE_MAX) house->release_ms = 0;
     return true;
 }
 
@@ -222,6 +241,8 @@ static bool go_round(struct house *house, struct err *err)
     if (is_time(&house->nodes_ms, NODES_EVERY_MS) && !find_dead(house, err)) return false;
     if (house->adopting != 0) return true;
     if (is_time(&house->due_ms, DUE_EVERY_MS) && !find_due(house, err)) return false;
+    if (atomic_exchange(&engine->release_wanted, false)) house->release_ms = 0;
+    if (is_time(&house->release_ms, RELEASE_EVERY_MS) && !find_released(house, err)) return false;
     if (is_time(&house->gauges_ms, GAUGES_EVERY_MS) && !measure(house, err)) return false;
     if (!is_time(&house->maintain_ms, MAINTAIN_EVERY_MS)) return true;
     return store_maintain(engine->house_store, clock_wall_ms(), err);

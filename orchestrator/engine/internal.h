@@ -23,7 +23,13 @@ enum {
     NODE_NAME_MAX = 128,
 };
 
-enum work_kind { WORK_REQUEST, WORK_RECORD, WORK_TIMER, WORK_RESEND };
+enum work_kind {
+    WORK_REQUEST,
+    WORK_RECORD,
+    WORK_TIMER,
+    WORK_RESEND,
+    WORK_RELEASE, /* its definition is not paused any more */
+};
 
 /* A reply record, copied out of the consumer's hands. Everything lives in its arena. */
 struct inbound {
@@ -115,8 +121,9 @@ struct engine {
     pthread_mutex_t house_lock; /* guards `house_stop` */
     pthread_cond_t house_wake;
     bool house_stop;
-    atomic_bool broker_up;   /* a broker answers */
-    atomic_bool broker_lost; /* none answers any more; neither is set before the first answer */
+    atomic_bool release_wanted; /* a definition was resumed here */
+    atomic_bool broker_up;      /* a broker answers */
+    atomic_bool broker_lost;    /* none answers any more; neither is set before the first answer */
     atomic_bool started, stopping;
     atomic_size_t queued;
     atomic_size_t held_bytes; /* of reply records in memory */

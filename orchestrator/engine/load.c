@@ -104,7 +104,8 @@ static bool needs_truth(const struct batch *batch, size_t i)
                (batch->key_given[i] && batch->key_rows[i].found);
     case WORK_RECORD: return false;
     case WORK_TIMER: return work->due_at_ms == 0;
-    case WORK_RESEND: return true;
+    case WORK_RESEND:
+    case WORK_RELEASE: return true;
     }
     abort();
 }

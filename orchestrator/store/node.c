@@ -216,3 +216,18 @@ bool store_due(struct store *store, int64_t now_ms, size_t limit, struct arena *
     *ret_count = due.count;
     return true;
 }
+
+bool store_released(struct store *store, const struct uuid *after, size_t limit,
+                    struct arena *arena, struct uuid **ret_ids, size_t *ret_count, struct err *err)
+{
+    static const struct uuid FIRST;
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    struct params *const params = store_params(store);
+    params_uuid(params, after != NULL ? after : &FIRST);
+    params_bigint(params, (int64_t)limit);
+    round_add(&round, &SQL_SAGA_RELEASED, params);
+    if (!store_run(store, &round, err)) return false;
+    *ret_ids = result_rows(round.result[0], COLUMNS(ID_COLUMNS, uuid), arena, ret_count);
+    return true;
+}

@@ -215,6 +215,10 @@ MUST_CHECK bool store_node_adopt(struct store *store, int32_t dead, const struct
  */
 MUST_CHECK bool store_due(struct store *store, int64_t now_ms, size_t limit, struct arena *arena,
                           struct uuid **ret_ids, size_t *ret_count, struct err *err);
+/* Pending sagas that are paused although their definition is not, in id order after `after`. */
+MUST_CHECK bool store_released(struct store *store, const struct uuid *after, size_t limit,
+                               struct arena *arena, struct uuid **ret_ids, size_t *ret_count,
+                               struct err *err);
 /*
  * Create partitions ahead, drop those past retention, forget writers that are long gone. What is
  * dropped goes by the database's clock; now_ms only adds partitions. For every node, each minute

@@ -55,7 +55,11 @@ struct event {
     /* operators */
     struct bytes actor;  /* who, e.g. "key:ops" */
     struct bytes reason; /* plain text */
-    bool held;           /* EVENT_START: the definition is paused */
+    /*
+     * EVENT_START: the definition is paused. EVENT_RESUME: it is no longer, so what only it held
+     * goes on; NOTHING where it held nothing.
+     */
+    bool held;
 };
 
 enum verdict {

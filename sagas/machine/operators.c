@@ -184,8 +184,20 @@ static enum verdict refuse_saga_verb(struct turn *turn)
     return refuse(turn, &stands, &allowed);
 }
 
+/* The definition was resumed: what an operator paused stays paused. */
+static enum verdict release(struct turn *turn)
+{
+    const struct saga *const saga = turn->saga;
+    if (saga->state != SAGA_PENDING || !saga->paused || saga->paused_by.data != NULL)
+        return VERDICT_NOTHING;
+    resume(turn);
+    turn->changed = true;
+    return VERDICT_APPLIED;
+}
+
 enum verdict take_saga_verb(struct turn *turn)
 {
+    if (turn->event->kind == EVENT_RESUME && turn->event->held) return release(turn);
     if (!saga_allows(turn->saga, turn->event->kind)) return refuse_saga_verb(turn);
     record_command(turn, NULL);
     for (size_t i = 0; i < SAGA_VERB_COUNT; i++) {

@@ -274,12 +274,12 @@ class Replies(ApiTest):
         saga = self.start()
         before = self.get(f"/v1/sagas/{saga}").bytes
         mine = token(saga, "one")
-        for body, pointer in (({"outcome": "success"}, "/token"), ({"token": mine}, "/outcome"), ({"token": mine, "outcome": "done"}, None),
+        for body, pointer in (({"outcome": "success"}, "/token"), ({"token": mine}, "/outcome"), ({"token": mine, "outcome": "done"}, "/outcome"),
                               ({"token": mine, "outcome": "success", "error": {"code": "x"}}, "/error"),
                               ({"token": mine, "outcome": "failure", "output": 1}, "/output"), ({"token": mine, "outcome": "failure", "error": {}}, "/error/code"),
-                              ({"token": mine, "outcome": "retry", "retry_after": "5 minutes"}, None), ({"token": mine, "outcome": "success", "verdict": 1}, "/verdict"),
-                              ({"token": mine, "outcome": "success", "output": "x" * 262144}, None)):
+                              ({"token": mine, "outcome": "retry", "retry_after": "5 minutes"}, "/retry_after"), ({"token": mine, "outcome": "success", "verdict": 1}, "/verdict")):
             self.assert_problem(self.post("/v1/replies", body), 422, "invalid", pointer)
+        self.assert_problem(self.post("/v1/replies", {"token": mine, "outcome": "success", "output": "x" * 262144}), 413, "input-too-large", "/output")
         self.assertEqual(self.get(f"/v1/sagas/{saga}").bytes, before)
 
 
