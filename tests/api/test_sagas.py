@@ -136,7 +136,7 @@ class Listing(ApiTest):
                 break
             query["cursor"] = page["next_cursor"]
             self.start(name)
-        self.assertEqual(found, list(reversed(ids)))
+        self.assertEqual(found, sorted(ids, reverse=True))  # ids are ordered by time, to the millisecond
 
     def test_a_cursor_belongs_to_its_filter(self):
         name = self.register("one")
