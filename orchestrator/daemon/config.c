@@ -191,7 +191,9 @@ static const struct setting *find_setting(const char *flag)
     return NULL;
 }
 
-static bool unknown_name(const char *where, const char *name, int bit, struct err *err)
+/* `dashes`: what stands before a name there. */
+static bool unknown_name(const char *where, const char *dashes, const char *name, int bit,
+                         struct err *err)
 {
     const char *names[SETTINGS_MAX];
     size_t count = 0;
@@ -200,11 +202,11 @@ static bool unknown_name(const char *where, const char *name, int bit, struct er
     }
     const char *near = nearest_word(name, names, count);
     if (near == NULL) {
-        return err_set(err, ERR_INVALID, "%.100s: unknown setting `%.40s`; --help lists them",
-                       where, name);
+        return err_set(err, ERR_INVALID, "%.100s: unknown setting `%s%.40s`; --help lists them",
+                       where, dashes, name);
     }
-    return err_set(err, ERR_INVALID, "%.100s: unknown setting `%.40s`; did you mean `%s`?", where,
-                   name, near);
+    return err_set(err, ERR_INVALID, "%.100s: unknown setting `%s%.40s`; did you mean `%s%s`?",
+                   where, dashes, name, dashes, near);
 }
 
 static bool set_from_json(struct config *config, const struct setting *setting, const json_t *value,
@@ -241,7 +243,7 @@ static bool read_file(struct config *config, const char *path, int bit, struct e
         char source[200];
         (void)snprintf(source, sizeof source, "%.120s: %.60s", path, key);
         const struct setting *setting = find_setting(key);
-        if (setting == NULL) return unknown_name(path, key, ~0, err);
+        if (setting == NULL) return unknown_name(path, "", key, ~0, err);
         if ((setting->bits & bit) == 0) continue; /* of another subcommand */
         if (!set_from_json(config, setting, value, source, err)) return false;
     }
@@ -268,7 +270,7 @@ static bool read_flag(struct config *config, struct flags *flags, struct err *er
     }
     const struct setting *setting = find_setting(name);
     if (setting == NULL || (setting->bits & flags->bit) == 0) {
-        return unknown_name("command line", name, flags->bit, err);
+        return unknown_name("command line", "--", name, flags->bit, err);
     }
     char source[96];
     (void)snprintf(source, sizeof source, "--%s", name);

@@ -31,6 +31,16 @@ static size_t distance(const char *a, const char *b)
     return row[size_b];
 }
 
+/* The first word that goes on after `beginning`. */
+static const char *longer_word(const char *beginning, const char *const *words, size_t count)
+{
+    const size_t size = strlen(beginning);
+    for (size_t i = 0; size >= NEAR && i < count; i++) {
+        if (strncmp(words[i], beginning, size) == 0) return words[i];
+    }
+    return NULL;
+}
+
 const char *nearest_word(const char *word, const char *const *words, size_t count)
 {
     const char *best = NULL;
@@ -41,5 +51,5 @@ const char *nearest_word(const char *word, const char *const *words, size_t coun
         best = words[i];
         best_distance = far;
     }
-    return best;
+    return best != NULL ? best : longer_word(word, words, count);
 }

@@ -7,7 +7,10 @@
 
 #include <stddef.h>
 
-/* Of `count` words the one within three edits (Levenshtein) of `word`; NULL: none is near. */
+/*
+ * Of `count` words the one within three edits (Levenshtein) of `word`, else one that begins with
+ * it; NULL: none is near.
+ */
 const char *nearest_word(const char *word, const char *const *words, size_t count);
 
 #endif

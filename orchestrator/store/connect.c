@@ -90,7 +90,8 @@ static bool check_url(const char *url, struct err *err)
 static bool fail_to_connect(const PGconn *connection, struct err *err)
 {
     const char *const reason = PQerrorMessage(connection);
-    return err_set(err, ERR_UNAVAILABLE, "cannot connect to PostgreSQL: %.*s",
+    return err_set(err, ERR_UNAVAILABLE,
+                   "cannot connect to the database (PostgreSQL, --database-url): %.*s",
                    (int)strcspn(reason, "\n"), reason);
 }
 

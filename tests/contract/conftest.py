@@ -13,7 +13,7 @@ from participant import Participant  # noqa: E402
 from servers import Daemon, EmbeddedBroker, Postgres, until  # noqa: E402
 from story import NOBODY, TOPIC, Story  # noqa: E402
 
-OWN_TOPICS = ["saga.replies", "saga.events", "saga.signals", "saga.replies.dlt"]
+OWN_TOPICS = [prefix + name for prefix in ("", "blue.") for name in ("saga.replies", "saga.events", "saga.signals", "saga.replies.dlt")]
 
 
 class Stack:

@@ -133,14 +133,14 @@ static void a_flag_is_written_in_either_way_and_words_are_left(void **state)
 static void an_unknown_flag_is_answered_with_the_nearest(void **state)
 {
     (void)state;
-    assert_refused("--wokers 3", "did you mean `workers`?");
+    assert_refused("--wokers 3", "did you mean `--workers`?");
     assert_refused("--something-else-entirely 3", "--help lists them");
 }
 
 static void a_flag_of_another_subcommand_is_unknown_here(void **state)
 {
     (void)state;
-    assert_refused("--partitions 3", "unknown setting `partitions`");
+    assert_refused("--partitions 3", "unknown setting `--partitions`");
 }
 
 static void an_unknown_name_in_the_file_is_answered_with_the_nearest(void **state)
