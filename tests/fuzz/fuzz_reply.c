@@ -69,7 +69,6 @@ static void check_event(const struct reply *reply, struct arena *arena)
     const struct event *event = &reply->event;
     assert(event->kind == EVENT_REPLY && reply->what == NULL && event->step == -1);
     assert(event->outcome <= OUTCOME_PENDING && event->attempt == 2);
-    assert(event->delay_ms <= 24 * 60 * 60 * 1000);
     assert(event->code.size < ERROR_CODE_SIZE);
     const struct json_view *view = NULL;
     struct json_error error;
