@@ -128,11 +128,24 @@ class Worker {
     await this.producer.send({ topic: cmd.replyTo, messages: [{ key: cmd.partitionKey, value: answer.reply ?? "", headers }] });
   }
 
+  /** A topic made a moment ago may not be known to every broker yet. */
+  async subscribe() {
+    for (;;) {
+      try {
+        return await this.consumer.subscribe({ topics: [this.topic], fromBeginning: true });
+      } catch (error) {
+        if (error.type !== "UNKNOWN_TOPIC_OR_PARTITION" || this.stopping) throw error;
+        console.error(`${this.topic} is not there yet`);
+        await sleep(500);
+      }
+    }
+  }
+
   async run() {
     for (const name of ["SIGINT", "SIGTERM"]) process.once(name, () => this.stop());
     await this.prepare();
     await Promise.all([this.producer.connect(), this.consumer.connect()]);
-    await this.consumer.subscribe({ topics: [this.topic], fromBeginning: true });
+    await this.subscribe();
     await this.consumer.run({
       partitionsConsumedConcurrently: 4,
       eachMessage: async ({ topic, partition, message }) => {
