@@ -62,8 +62,9 @@ static bool is_in_form(struct refusal *refusal, const struct json_view *const *v
         return refuse_at(refusal, BYTES("/outcome"),
                          "must be one of success, failure, retry, progress, pending");
     }
-    if (value[RETRY_AFTER] != NULL && !duration_parse(value[RETRY_AFTER]->string, &delay_ms))
+    if (value[RETRY_AFTER] != NULL && !duration_parse(value[RETRY_AFTER]->string, &delay_ms)) {
         return refuse_at(refusal, BYTES("/retry_after"), "must be a duration such as 1500ms");
+    }
     if (value[OUTPUT] != NULL && value[OUTPUT]->text.size > PAYLOAD_SIZE_MAX) {
         (void)refuse(refusal, PROBLEM_INPUT_TOO_LARGE, "the output is larger than 256 KiB");
         return refuse_at(refusal, BYTES("/output"), "is larger than 256 KiB");

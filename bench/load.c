@@ -121,7 +121,6 @@ static int exchange(struct connection *connection, const char *request, size_t s
     connection->size = 0;
     send_all(connection->fd, request, size);
     while (!receive_some(connection)) {
-        continue;
     }
     return status_of(connection);
 }

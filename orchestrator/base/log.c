@@ -13,13 +13,13 @@
 
 enum { LINE_MAX_BYTES = 2048 };
 
-static atomic_int LOG_LEVEL = LOG_INFO; /* the program's only mutable global */
+static atomic_int log_level = LOG_INFO; /* the program's only mutable global */
 
 static const char *const LEVEL_NAMES[] = {"debug", "info", "warning", "error"};
 
 void log_set_level(enum log_level level)
 {
-    atomic_store(&LOG_LEVEL, (int)level);
+    atomic_store(&log_level, (int)level);
 }
 
 bool log_level_parse(const char *name, enum log_level *ret_level)
@@ -148,7 +148,7 @@ static void put_plain(struct line *line, const char *text)
 
 void log_event(enum log_level level, const char *event, const char *format, ...)
 {
-    if ((int)level < atomic_load(&LOG_LEVEL)) return;
+    if ((int)level < atomic_load(&log_level)) return;
     char fields[LINE_MAX_BYTES];
     va_list arguments;
     va_start(arguments, format);

@@ -86,9 +86,10 @@ bool bus_open(const struct bus_options *options, const struct bus_callbacks *cal
               struct bus **ret_bus, struct err *err)
 {
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "libsodium does not start");
-    if (options->keys.count < 1 || options->keys.count > 2)
+    if (options->keys.count < 1 || options->keys.count > 2) {
         return err_set(err, ERR_INVALID, "one or two keys for reply tokens are needed, not %zu",
                        options->keys.count);
+    }
     struct bus *bus = calloc(1, sizeof *bus);
     if (bus == NULL) abort();
     copy_options(bus, options);

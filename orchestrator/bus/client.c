@@ -63,9 +63,10 @@ static void log_line(struct client *client, enum log_level level, const char *ev
 {
     uint32_t suppressed;
     if (!may_log(client, &suppressed)) return;
-    if (suppressed > 0)
+    if (suppressed > 0) {
         log_event(LOG_WARNING, "kafka_log_suppressed", "client=%s lines=%u", client->role,
                   suppressed);
+    }
     log_event(level, event, "client=%s %s", client->role, text);
 }
 
@@ -88,8 +89,9 @@ static void on_log(const rd_kafka_t *kafka, int level, const char *facility, con
     char text[LOG_TEXT_SIZE];
     snprintf(text, sizeof text, "facility=%s message=\"%s\"", facility, message);
     for (char *c = strstr(text, "message=\"") + strlen("message=\""); c[0] != '\0' && c[1] != '\0';
-         c++)
+         c++) {
         if (*c == '"') *c = '\'';
+    }
     /* A broker that cannot be reached (FAIL) passes; the rest of level 3 and below does not. */
     const bool passes = level > 3 || strcmp(facility, "FAIL") == 0;
     log_line(rd_kafka_opaque(kafka), passes ? LOG_WARNING : LOG_ERROR, "kafka_client", text);
@@ -99,16 +101,18 @@ static bool set(rd_kafka_conf_t *conf, const char *name, const char *value, stru
 {
     char text[160];
     if (value == NULL ||
-        rd_kafka_conf_set(conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
+        rd_kafka_conf_set(conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK) {
         return true;
+    }
     return err_set(err, ERR_INVALID, "Kafka setting %s: %s", name, text);
 }
 
 static bool set_all(rd_kafka_conf_t *conf, const struct setting *settings, size_t count,
                     struct err *err)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (!set(conf, settings[i].name, settings[i].value, err)) return false;
+    }
     return true;
 }
 
@@ -122,8 +126,9 @@ static bool begins_setting(const char *text)
 /* The end of the setting that starts at `text`. A comma inside a value is part of it. */
 static const char *end_of_setting(const char *text)
 {
-    for (; *text != '\0'; text++)
+    for (; *text != '\0'; text++) {
         if (*text == ',' && begins_setting(text + 1)) return text;
+    }
     return text;
 }
 
@@ -132,10 +137,12 @@ static bool set_extra(rd_kafka_conf_t *conf, const char *extra, struct err *err)
     while (extra != NULL && *extra != '\0') {
         const char *end = end_of_setting(extra);
         char pair[1024];
-        if (!begins_setting(extra))
+        if (!begins_setting(extra)) {
             return err_set(err, ERR_INVALID, "Kafka settings: \"%.60s\" is not name=value", extra);
-        if ((size_t)(end - extra) >= sizeof pair)
+        }
+        if ((size_t)(end - extra) >= sizeof pair) {
             return err_set(err, ERR_INVALID, "Kafka settings: \"%.60s...\" is too long", extra);
+        }
         memcpy(pair, extra, (size_t)(end - extra));
         pair[end - extra] = '\0';
         char *value = strchr(pair, '=');

@@ -44,8 +44,9 @@ static void add_ids(rd_kafka_headers_t *headers, const struct command *command)
     const struct bytes step = command->step->id;
     assert(step.size <= IDENT_SIZE_MAX);
     size += (size_t)snprintf(text + size, sizeof text - size, "/%.*s", (int)step.size, step.data);
-    if (command->index != INDEX_NONE)
+    if (command->index != INDEX_NONE) {
         size += (size_t)snprintf(text + size, sizeof text - size, "/%d", command->index);
+    }
     add(headers, "ce_idempotencykey", bytes_of(text));
 
     snprintf(text + size, sizeof text - size, "/%s/%u", op_name(command->op), command->attempt);
@@ -72,8 +73,9 @@ static void add_trace(rd_kafka_headers_t *headers, const struct command *command
     trace_parent_print(command, saga->trace, text);
     add(headers, "traceparent", bytes_of(text));
     /* A state without its parent says nothing (W3C Trace Context, section 3.3). */
-    if (saga->trace_state.size > 0 && trace_parent_is_valid(saga->trace))
+    if (saga->trace_state.size > 0 && trace_parent_is_valid(saga->trace)) {
         add(headers, "tracestate", saga->trace_state);
+    }
 }
 
 static void add_custom(rd_kafka_headers_t *headers, const struct command *command)

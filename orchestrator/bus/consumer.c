@@ -52,9 +52,10 @@ static void tell(struct consumer *consumer, const rd_kafka_topic_partition_list_
                  void (*callback)(void *context, const char *topic, int32_t partition))
 {
     if (atomic_load(&consumer->stopping)) return;
-    for (int i = 0; i < partitions->cnt; i++)
+    for (int i = 0; i < partitions->cnt; i++) {
         callback(consumer->callbacks->context, partitions->elems[i].topic,
                  partitions->elems[i].partition);
+    }
 }
 
 /* Thread: consumer. rd_kafka_assign commits the stored offsets of partitions that go. */
@@ -138,9 +139,10 @@ static void close_handle(rd_kafka_t *kafka)
     const int64_t end_ms = clock_monotonic_ms() + CLOSE_MS;
     while (error == NULL && !rd_kafka_consumer_closed(kafka) && clock_monotonic_ms() < end_ms) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, POLL_MS);
-        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE)
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE) {
             on_rebalance(kafka, rd_kafka_event_error(event),
                          rd_kafka_event_topic_partition_list(event), rd_kafka_opaque(kafka));
+        }
         rd_kafka_event_destroy(event);
     }
     if (error != NULL) rd_kafka_error_destroy(error);
@@ -236,8 +238,9 @@ static rd_kafka_t *renew(struct consumer *consumer)
 static void pause_between_handles(const struct consumer *consumer)
 {
     const int64_t end_ms = clock_monotonic_ms() + RENEW_MS;
-    while (!atomic_load(&consumer->stopping) && clock_monotonic_ms() < end_ms)
+    while (!atomic_load(&consumer->stopping) && clock_monotonic_ms() < end_ms) {
         nanosleep(&(struct timespec){.tv_nsec = POLL_MS * 1000 * 1000}, NULL);
+    }
 }
 
 static void *run(void *argument)

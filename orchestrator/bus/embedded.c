@@ -58,8 +58,9 @@ bool embedded_topic(struct embedded_broker *broker, const char *topic, int32_t p
     assert(partitions > 0);
     const rd_kafka_resp_err_t status =
         rd_kafka_mock_topic_create(broker->cluster, topic, partitions, 1);
-    if (status == RD_KAFKA_RESP_ERR_NO_ERROR || status == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS)
+    if (status == RD_KAFKA_RESP_ERR_NO_ERROR || status == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
         return true;
+    }
     return err_set(err, ERR_INTERNAL, "embedded broker: topic %s: %s", topic,
                    rd_kafka_err2str(status));
 }
@@ -83,7 +84,8 @@ void embedded_refuse_produce(struct embedded_broker *broker, enum embedded_fault
     };
     assert(count <= EMBEDDED_FAULTS_MAX);
     rd_kafka_resp_err_t errors[EMBEDDED_FAULTS_MAX];
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         errors[i] = ERRORS[fault];
+    }
     rd_kafka_mock_push_request_errors_array(broker->cluster, API_PRODUCE, count, errors);
 }

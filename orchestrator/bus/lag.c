@@ -73,8 +73,9 @@ void lag_close(struct lag *lag)
 
 static struct entry *find_entry(struct lag *lag, struct bytes topic)
 {
-    for (struct entry *entry = lag->entries; entry != NULL; entry = entry->next)
+    for (struct entry *entry = lag->entries; entry != NULL; entry = entry->next) {
         if (bytes_equal_text(topic, entry->topic)) return entry;
+    }
     if (lag->entry_count == TOPICS_MAX) forget_all(lag);
     struct entry *entry = calloc(1, sizeof *entry);
     if (entry == NULL) abort();
@@ -100,8 +101,9 @@ static int32_t ask_partitions(rd_kafka_t *kafka, const char *topic, int timeout_
     const struct rd_kafka_metadata *metadata = NULL;
     int32_t count = -1;
     if (rd_kafka_metadata(kafka, 0, handle, &metadata, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        if (metadata->topic_cnt == 1 && metadata->topics[0].err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             count = metadata->topics[0].partition_cnt;
+        }
         rd_kafka_metadata_destroy(metadata);
     }
     rd_kafka_topic_destroy(handle);
@@ -157,8 +159,9 @@ static bool ask_watermarks(struct inquiry *inquiry)
         int64_t low = 0, high = 0;
         if (rd_kafka_query_watermark_offsets(inquiry->kafka, inquiry->topic, i, &low, &high,
                                              left_ms(inquiry->end_ms)) !=
-            RD_KAFKA_RESP_ERR_NO_ERROR)
+            RD_KAFKA_RESP_ERR_NO_ERROR) {
             return false;
+        }
         rd_kafka_topic_partition_list_add(inquiry->low, inquiry->topic, i)->offset = low;
         rd_kafka_topic_partition_list_add(inquiry->high, inquiry->topic, i)->offset = high;
     }
@@ -204,8 +207,9 @@ static int64_t ask_group(struct inquiry *inquiry, const char *group)
         rd_kafka_event_ListConsumerGroupOffsets_result(event);
     const rd_kafka_group_result_t **groups =
         result == NULL ? NULL : rd_kafka_ListConsumerGroupOffsets_result_groups(result, &count);
-    if (count == 1 && rd_kafka_group_result_error(groups[0]) == NULL)
+    if (count == 1 && rd_kafka_group_result_error(groups[0]) == NULL) {
         lag = sum_lag(inquiry, rd_kafka_group_result_partitions(groups[0]));
+    }
     rd_kafka_event_destroy(event);
     return lag;
 }

@@ -69,8 +69,9 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
     } else if (!atomic_load(&producer->stopping)) {
         client_warn(&producer->client, "record_undelivered", "topic=%s error=\"%s\"",
                     rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
-        if (saga_id != NULL)
+        if (saga_id != NULL) {
             producer->callbacks->on_undelivered(producer->callbacks->context, saga_id);
+        }
     }
     free(saga_id);
 }
@@ -95,8 +96,9 @@ static bool create(struct producer *producer, rd_kafka_t **ret_kafka, struct err
     memcpy(settings, PRODUCER, sizeof PRODUCER);
     settings[FIXED] = (struct setting){"linger.ms", producer->options->embedded ? "1" : "0"};
     rd_kafka_conf_t *conf = NULL;
-    if (!client_configure(&producer->client, producer->options, settings, FIXED + 1, &conf, err))
+    if (!client_configure(&producer->client, producer->options, settings, FIXED + 1, &conf, err)) {
         return false;
+    }
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
     rd_kafka_conf_set_error_cb(conf, on_error);
     return client_create(&producer->client, RD_KAFKA_PRODUCER, conf, ret_kafka, err);
@@ -204,8 +206,9 @@ static void report_refusals(struct producer *producer)
     pthread_mutex_unlock(&producer->lock);
     while (refusal != NULL) {
         struct refusal *next = refusal->next;
-        if (!atomic_load(&producer->stopping))
+        if (!atomic_load(&producer->stopping)) {
             producer->callbacks->on_undelivered(producer->callbacks->context, &refusal->saga_id);
+        }
         free(refusal);
         refusal = next;
     }
@@ -222,8 +225,9 @@ static void set_up(struct producer *producer, bool up)
 static bool broker_answers(rd_kafka_t *kafka)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    if (rd_kafka_metadata(kafka, 0, NULL, &metadata, PROBE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_metadata(kafka, 0, NULL, &metadata, PROBE_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return false;
+    }
     rd_kafka_metadata_destroy(metadata);
     return true;
 }
@@ -247,8 +251,9 @@ static void watch_broker(struct producer *producer)
 static void discard(rd_kafka_t *kafka)
 {
     rd_kafka_purge(kafka, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-    while (rd_kafka_outq_len(kafka) > 0)
+    while (rd_kafka_outq_len(kafka) > 0) {
         rd_kafka_poll(kafka, POLL_MS);
+    }
     rd_kafka_destroy(kafka);
 }
 
@@ -268,8 +273,9 @@ static void replace_if_fatal(struct producer *producer)
         return;
     }
     pthread_mutex_lock(&producer->lock);
-    while (producer->holders > 0)
+    while (producer->holders > 0) {
         pthread_cond_wait(&producer->idle, &producer->lock);
+    }
     rd_kafka_t *broken = producer->kafka;
     producer->kafka = fresh;
     pthread_mutex_unlock(&producer->lock);

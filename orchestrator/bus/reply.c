@@ -40,8 +40,9 @@ static const char *read_outcome(const struct bus_record *record, struct event *e
     struct bytes outcome;
     if (!find_header(record, "ce_sagaoutcome", &outcome)) return "ce_sagaoutcome is there twice";
     if (outcome.data == NULL) return "ce_sagaoutcome is missing";
-    if (!outcome_parse(outcome, &event->outcome))
+    if (!outcome_parse(outcome, &event->outcome)) {
         return "ce_sagaoutcome is none of success, failure, retry, progress, pending";
+    }
     return NULL;
 }
 
@@ -54,8 +55,9 @@ static const char *read_error(const struct bus_record *record, struct event *eve
     if (event->outcome != OUTCOME_RETRY) return NULL;
 
     struct bytes after;
-    if (!find_header(record, "ce_sagaretryafter", &after))
+    if (!find_header(record, "ce_sagaretryafter", &after)) {
         return "ce_sagaretryafter is there twice";
+    }
     if (after.data == NULL) return NULL;
     if (!duration_parse(after, &event->delay_ms)) return "ce_sagaretryafter is no duration";
     event->delay_stated = true;

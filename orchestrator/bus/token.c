@@ -86,8 +86,9 @@ enum token_result token_parse(const struct token_keys *keys, struct bytes text,
     uint8_t raw[RAW_MAX];
     size_t size = 0;
     if (sodium_base642bin(raw, sizeof raw, text.data, text.size, NULL, &size, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0)
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0) {
         return TOKEN_FORGED;
+    }
     if (size <= AT_STEP + TAG_SIZE || raw[0] != FORMAT) return TOKEN_FORGED;
     const size_t body_size = size - TAG_SIZE;
     if (!is_signed(keys, raw, body_size)) return TOKEN_FORGED;

@@ -20,8 +20,9 @@ static bool connect_to(const char *brokers, rd_kafka_t **ret_kafka, struct err *
     rd_kafka_t *kafka = NULL;
     if (rd_kafka_conf_set(conf, "bootstrap.servers", brokers, text, sizeof text) ==
             RD_KAFKA_CONF_OK &&
-        rd_kafka_conf_set(conf, "log_level", "0", text, sizeof text) == RD_KAFKA_CONF_OK)
+        rd_kafka_conf_set(conf, "log_level", "0", text, sizeof text) == RD_KAFKA_CONF_OK) {
         kafka = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    }
     if (kafka == NULL) {
         rd_kafka_conf_destroy(conf);
         return err_set(err, ERR_INVALID, "Kafka brokers \"%.80s\": %s", brokers, text);
@@ -46,8 +47,9 @@ static void compare(struct topic_plan *topic, const struct rd_kafka_metadata *me
         const struct rd_kafka_metadata_topic *found = &metadata->topics[i];
         if (!bytes_equal_text(topic->name, found->topic)) continue;
         topic->exists = found->err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-        if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR && topic->exists)
+        if (found->err != RD_KAFKA_RESP_ERR_NO_ERROR && topic->exists) {
             topic->problem = explain(arena, "", "the broker says: ", rd_kafka_err2str(found->err));
+        }
         if (found->partition_cnt > 0) {
             topic->partitions = found->partition_cnt;
             topic->replication = (int16_t)found->partitions[0].replica_cnt;
@@ -58,8 +60,9 @@ static void compare(struct topic_plan *topic, const struct rd_kafka_metadata *me
 
 static bool is_planned(const struct topic_plan *plan, size_t count, struct bytes name)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (bytes_equal(plan[i].name, name)) return true;
+    }
     return false;
 }
 
@@ -67,10 +70,12 @@ static size_t list_wanted(const char *prefix, const struct bytes *extra, size_t 
                           struct arena *arena, struct topic_plan *plan)
 {
     size_t count = 0;
-    for (size_t i = 0; i < OWN_COUNT; i++)
+    for (size_t i = 0; i < OWN_COUNT; i++) {
         plan[count++].name = explain(arena, "", prefix == NULL ? "" : prefix, OWN_TOPICS[i]);
-    for (size_t i = 0; i < extra_count; i++)
+    }
+    for (size_t i = 0; i < extra_count; i++) {
         if (!is_planned(plan, count, extra[i])) plan[count++].name = bytes_copy(arena, extra[i]);
+    }
     return count;
 }
 
@@ -105,8 +110,9 @@ bool topics_plan(const char *brokers, const char *prefix, const struct bytes *ex
 
 static struct topic_plan *find_planned(struct topic_plan *plan, size_t count, const char *name)
 {
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (bytes_equal_text(plan[i].name, name)) return &plan[i];
+    }
     return NULL;
 }
 
@@ -176,8 +182,9 @@ static bool make(rd_kafka_t *kafka, rd_kafka_NewTopic_t **wishes, size_t wanted,
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, MAKE_MS + 1000);
     rd_kafka_queue_destroy(queue);
     rd_kafka_AdminOptions_destroy(options);
-    if (event == NULL)
+    if (event == NULL) {
         return err_set(err, ERR_UNAVAILABLE, "the brokers did not make the topics within 30 s");
+    }
     if (rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         err_set(err, ERR_UNAVAILABLE, "the brokers did not make the topics: %s",
                 rd_kafka_event_error_string(event));

@@ -12,16 +12,19 @@ enum { AT_TRACE = 3, TRACE_SIZE = 32, AT_SPAN = 36, SPAN_SIZE = 16, AT_FLAGS = 5
 
 static bool is_hex(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
-        if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f')))
+    for (size_t i = 0; i < size; i++) {
+        if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f'))) {
             return false;
+        }
+    }
     return true;
 }
 
 static bool is_zero(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++)
+    for (size_t i = 0; i < size; i++) {
         if (text[i] != '0') return false;
+    }
     return true;
 }
 
@@ -34,8 +37,9 @@ bool trace_parent_is_valid(struct bytes parent)
     if (!dashes || !is_hex(text, 2) || memcmp(text, "ff", 2) == 0) return false;
     /* Version 00 ends here; a later one may go on after a dash. */
     if (parent.size > TRACE_PARENT_SIZE - 1 &&
-        (memcmp(text, "00", 2) == 0 || text[TRACE_PARENT_SIZE - 1] != '-'))
+        (memcmp(text, "00", 2) == 0 || text[TRACE_PARENT_SIZE - 1] != '-')) {
         return false;
+    }
     return is_hex(text + AT_TRACE, TRACE_SIZE) && !is_zero(text + AT_TRACE, TRACE_SIZE) &&
            is_hex(text + AT_SPAN, SPAN_SIZE) && !is_zero(text + AT_SPAN, SPAN_SIZE) &&
            is_hex(text + AT_FLAGS, FLAGS_SIZE);

@@ -43,7 +43,6 @@ void wait_for_signal(void)
     sigaddset(&set, SIGTERM);
     int which = 0;
     while (sigwait(&set, &which) != 0) {
-        continue;
     }
     log_event(LOG_INFO, "stopping", "signal=%d", which);
 }

@@ -22,14 +22,14 @@ struct inbox;
 struct inbox *inbox_new(void);
 void inbox_free(struct inbox *inbox);
 /* A partition is ours: start anew with what was processed before. Rows are copied. */
-void inbox_assign(struct inbox *inbox, struct bytes topic, int32_t partition,
+void inbox_assign(struct inbox *inbox, struct bytes topic, int32_t number,
                   const struct processed_row *rows, size_t count);
-void inbox_revoke(struct inbox *inbox, struct bytes topic, int32_t partition);
+void inbox_revoke(struct inbox *inbox, struct bytes topic, int32_t number);
 /* A record came. False: it was processed before and is settled already. */
-bool inbox_begin(struct inbox *inbox, struct bytes topic, int32_t partition, int64_t offset,
+bool inbox_begin(struct inbox *inbox, struct bytes topic, int32_t number, int64_t offset,
                  int64_t at_ms);
 /* It is durable. */
-void inbox_done(struct inbox *inbox, struct bytes topic, int32_t partition, int64_t offset);
+void inbox_done(struct inbox *inbox, struct bytes topic, int32_t number, int64_t offset);
 /*
  * Call `store` for each partition whose run without a gap has grown, with the last offset of it.
  * One caller at a time, so that what is stored never goes back. `store` must not call the inbox.

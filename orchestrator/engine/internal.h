@@ -141,7 +141,7 @@ bool worker_give(struct worker *worker, struct work *work);
 /* Nothing is taken in from now on; what is queued is refused. */
 void worker_shut(struct worker *worker);
 bool worker_is_stopping(struct worker *worker);
-void *worker_main(void *worker);
+void *worker_main(void *context); /* the worker */
 /* Wait on the worker's condition for at most `ms`, holding its lock. */
 void worker_wait(struct worker *worker, int64_t ms);
 
@@ -152,6 +152,6 @@ void worker_wait(struct worker *worker, int64_t ms);
 void batch_carry_out(struct worker *worker, struct work **works, size_t count);
 
 /* house.c */
-void *house_main(void *engine);
+void *house_main(void *context); /* the engine */
 
 #endif

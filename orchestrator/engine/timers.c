@@ -79,16 +79,17 @@ static void sift_up(struct timers *timers, size_t position)
     }
 }
 
+static size_t earlier(const struct timers *timers, size_t a, size_t b)
+{
+    const bool other = b < timers->count && timers->heap[b].due_at_ms < timers->heap[a].due_at_ms;
+    return other ? b : a;
+}
+
 static void sift_down(struct timers *timers, size_t position)
 {
     for (;;) {
-        size_t least = position;
-        for (size_t child = 2 * position + 1; child <= 2 * position + 2; child++) {
-            if (child < timers->count &&
-                timers->heap[child].due_at_ms < timers->heap[least].due_at_ms) {
-                least = child;
-            }
-        }
+        const size_t left = earlier(timers, position, 2 * position + 1);
+        const size_t least = earlier(timers, left, 2 * position + 2);
         if (least == position) return;
         swap(timers, least, position);
         position = least;

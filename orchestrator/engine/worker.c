@@ -216,7 +216,7 @@ static bool is_done(struct worker *worker)
 void *worker_main(void *context)
 {
     struct worker *worker = context;
-    struct work **works = calloc(BATCH_EVENTS_MAX, sizeof *works);
+    struct work **works = calloc(BATCH_EVENTS_MAX, sizeof(struct work *));
     if (works == NULL) abort();
     while (!is_done(worker)) {
         wait_for_work(worker);

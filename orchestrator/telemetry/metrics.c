@@ -99,16 +99,18 @@ static bool is_same(const struct series *series, enum metric metric,
     return true;
 }
 
-static struct series *find(enum metric metric, const char *const labels[METRIC_LABELS_MAX])
+static struct series *look_up(enum metric metric, const char *const labels[METRIC_LABELS_MAX])
+{
+    struct series *series = registry.slots[hash_of(metric, labels)];
+    while (series != NULL && !is_same(series, metric, labels)) {
+        series = series->next_in_slot;
+    }
+    return series;
+}
+
+static struct series *make(enum metric metric, const char *const labels[METRIC_LABELS_MAX])
 {
     const uint32_t slot = hash_of(metric, labels);
-    for (struct series *series = registry.slots[slot]; series != NULL;
-         series = series->next_in_slot) {
-        if (is_same(series, metric, labels)) return series;
-    }
-    static const char *const OTHER[METRIC_LABELS_MAX] = {"other", "other", "other"};
-    if (registry.counts[metric] >= METRIC_SERIES_MAX && labels != OTHER) return find(metric, OTHER);
-
     struct series *series = calloc(1, sizeof *series);
     if (series == NULL) abort();
     series->metric = metric;
@@ -122,6 +124,21 @@ static struct series *find(enum metric metric, const char *const labels[METRIC_L
     registry.families[metric] = series;
     registry.counts[metric]++;
     return series;
+}
+
+static struct series *find(enum metric metric, const char *const labels[METRIC_LABELS_MAX])
+{
+    /* As many as the metric has: an unused label is empty in every series. */
+    static const char *const OTHER[METRIC_LABELS_MAX] = {"other", "other", "other"};
+    const char *other[METRIC_LABELS_MAX] = {NULL};
+    struct series *series = look_up(metric, labels);
+    if (series != NULL) return series;
+    if (registry.counts[metric] < METRIC_SERIES_MAX) return make(metric, labels);
+    for (int i = 0; i < METRIC_LABELS_MAX; i++) {
+        if (FAMILIES[metric].labels[i] != NULL) other[i] = OTHER[i];
+    }
+    series = look_up(metric, other);
+    return series != NULL ? series : make(metric, other);
 }
 
 void metrics_add(enum metric metric, double value, const char *first, const char *second,
@@ -190,7 +207,12 @@ static void add_label_value(struct buffer *buffer, const char *value)
 {
     for (; *value != '\0'; value++) {
         if (*value == '"' || *value == '\\') buffer_add_char(buffer, '\\');
-        buffer_add_char(buffer, *value == '\n' ? ' ' : *value);
+        const char shown = *value;
+        if (shown == '\n') {
+            buffer_add_char(buffer, ' ');
+        } else {
+            buffer_add_char(buffer, shown);
+        }
     }
 }
 

@@ -111,8 +111,9 @@ static enum step_result carry_out(struct barrier *barrier, struct participant_co
     PQclear(result);
 
     if (strcmp(verdict, "run") == 0) return run_handler(barrier, command, handle, context, reply);
-    if (strcmp(verdict, "refuse") == 0)
+    if (strcmp(verdict, "refuse") == 0) {
         *reply = participant_fail("already_compensated", "It was undone before it came.");
+    }
     /* The commit keeps what `skip` noted: its action will be refused. */
     return commit(barrier);
 }
@@ -132,8 +133,9 @@ bool barrier_handle(struct barrier *barrier, struct participant_command *command
         free(reply.value);
         ambiguous = ambiguous || result == STEP_AMBIGUOUS;
         if (PQstatus(barrier->connection) == CONNECTION_OK &&
-            PQtransactionStatus(barrier->connection) != PQTRANS_IDLE)
+            PQtransactionStatus(barrier->connection) != PQTRANS_IDLE) {
             (void)roll_back(barrier);
+        }
     }
     *ret_reply = participant_retry("database_unavailable", 0);
     return !ambiguous;

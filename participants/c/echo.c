@@ -73,8 +73,9 @@ static void answer_later(struct echo *echo, const struct participant_command *co
 static struct waiting *next_waiting(struct echo *echo)
 {
     pthread_mutex_lock(&echo->lock);
-    while (echo->first == NULL && !echo->done)
+    while (echo->first == NULL && !echo->done) {
         pthread_cond_wait(&echo->came, &echo->lock);
+    }
     struct waiting *waiting = echo->first;
     if (waiting != NULL) {
         echo->first = waiting->next;

@@ -122,20 +122,26 @@ static rd_kafka_headers_t *reply_headers(const char *token, const struct partici
     return headers;
 }
 
+static rd_kafka_resp_err_t produce(struct participant *participant, const struct address *to,
+                                   const char *value, rd_kafka_headers_t *headers)
+{
+    const size_t size = value == NULL ? 0 : strlen(value);
+    return rd_kafka_producev(participant->producer, RD_KAFKA_V_TOPIC(to->topic),
+                             RD_KAFKA_V_KEY((void *)(uintptr_t)to->key, to->key_size),
+                             RD_KAFKA_V_VALUE((void *)(uintptr_t)value, size),
+                             RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_HEADERS(headers),
+                             RD_KAFKA_V_END);
+}
+
 static void send_reply(struct participant *participant, const struct address *to,
                        struct participant_reply reply)
 {
-    const size_t size = reply.value == NULL ? 0 : strlen(reply.value);
     rd_kafka_headers_t *headers = reply_headers(to->token, &reply);
-    rd_kafka_resp_err_t status;
-    do {
-        status = rd_kafka_producev(participant->producer, RD_KAFKA_V_TOPIC(to->topic),
-                                   RD_KAFKA_V_KEY((void *)(uintptr_t)to->key, to->key_size),
-                                   RD_KAFKA_V_VALUE(reply.value, size),
-                                   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                   RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END);
-        if (status == RD_KAFKA_RESP_ERR__QUEUE_FULL) rd_kafka_poll(participant->producer, POLL_MS);
-    } while (status == RD_KAFKA_RESP_ERR__QUEUE_FULL);
+    rd_kafka_resp_err_t status = produce(participant, to, reply.value, headers);
+    while (status == RD_KAFKA_RESP_ERR__QUEUE_FULL) {
+        rd_kafka_poll(participant->producer, POLL_MS);
+        status = produce(participant, to, reply.value, headers);
+    }
     if (status != RD_KAFKA_RESP_ERR_NO_ERROR) {
         fprintf(stderr, "no reply to %s: %s\n", to->topic, rd_kafka_err2str(status));
         rd_kafka_headers_destroy(headers);
@@ -153,8 +159,9 @@ static const char *read_header(const rd_kafka_headers_t *headers, const char *na
     char *text = *room;
     if (headers == NULL ||
         rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        size > TEXT_MAX)
+        size > TEXT_MAX) {
         size = 0;
+    }
     if (size > 0) memcpy(text, value, size);
     text[size] = '\0';
     *room = text + size + 1;
@@ -262,8 +269,9 @@ static void commit_handled(struct participant *participant)
     if (rd_kafka_flush(participant->producer, FLUSH_MS) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
     rd_kafka_topic_partition_list_t *at = NULL;
     if (rd_kafka_assignment(participant->consumer, &at) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-    if (rd_kafka_position(participant->consumer, at) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_position(participant->consumer, at) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         (void)rd_kafka_commit(participant->consumer, at, 1);
+    }
     rd_kafka_topic_partition_list_destroy(at);
     participant->handled = false;
 }
@@ -311,8 +319,9 @@ static rd_kafka_t *connect_to(struct participant *participant, rd_kafka_type_t t
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     bool done = set(conf, "bootstrap.servers", participant->options->brokers) &&
                 set(conf, "socket.nagle.disable", "true") && set(conf, "log_level", "4");
-    for (size_t i = 0; done && i < count; i++)
+    for (size_t i = 0; done && i < count; i++) {
         done = set(conf, settings[i][0], settings[i][1]);
+    }
     done = done && set_list(conf, participant->options->settings);
     rd_kafka_conf_set_opaque(conf, participant);
     if (type == RD_KAFKA_CONSUMER) rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
@@ -327,8 +336,9 @@ static bool subscribe(struct participant *participant)
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(4);
     char *copy = must(strdup(participant->options->topics)), *rest = copy;
-    for (char *topic; (topic = strtok_r(rest, ",", &rest)) != NULL;)
+    for (char *topic; (topic = strtok_r(rest, ",", &rest)) != NULL;) {
         rd_kafka_topic_partition_list_add(list, topic, RD_KAFKA_PARTITION_UA);
+    }
     const rd_kafka_resp_err_t status = rd_kafka_subscribe(participant->consumer, list);
     rd_kafka_topic_partition_list_destroy(list);
     free(copy);
@@ -342,8 +352,9 @@ static bool subscribe(struct participant *participant)
 static void connect_now(rd_kafka_t *producer)
 {
     const struct rd_kafka_metadata *metadata = NULL;
-    if (rd_kafka_metadata(producer, 0, NULL, &metadata, CONNECT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (rd_kafka_metadata(producer, 0, NULL, &metadata, CONNECT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR) {
         rd_kafka_metadata_destroy(metadata);
+    }
 }
 
 static bool open_all(struct participant *participant)
@@ -421,8 +432,9 @@ static void turn(struct participant *participant)
 void participant_loop(struct participant *participant)
 {
     const volatile sig_atomic_t *stop = participant->options->stop;
-    while (stop == NULL || *stop == 0)
+    while (stop == NULL || *stop == 0) {
         turn(participant);
+    }
 }
 
 int participant_run(const struct participant_options *options)

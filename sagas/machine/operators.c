@@ -188,8 +188,9 @@ static enum verdict refuse_saga_verb(struct turn *turn)
 static enum verdict release(struct turn *turn)
 {
     const struct saga *const saga = turn->saga;
-    if (saga->state != SAGA_PENDING || !saga->paused || saga->paused_by.data != NULL)
+    if (saga->state != SAGA_PENDING || !saga->paused || saga->paused_by.data != NULL) {
         return VERDICT_NOTHING;
+    }
     resume(turn);
     turn->changed = true;
     return VERDICT_APPLIED;

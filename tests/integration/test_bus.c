@@ -32,8 +32,9 @@ static int at_a_real_broker(void **state)
     (void)state;
     desk_open(&desk);
     desk_open(&other_desk);
-    if (!place_open_kafka(&place))
+    if (!place_open_kafka(&place)) {
         print_message("             KAFKA_BROKERS is not set: no real broker to test against\n");
+    }
     return 0;
 }
 
@@ -61,9 +62,11 @@ static void assert_header(const struct note *note, const char *name, const char 
 
 static void assert_no_header_twice(const struct note *note)
 {
-    for (size_t i = 0; i < note->record.header_count; i++)
-        for (size_t j = 0; j < i; j++)
+    for (size_t i = 0; i < note->record.header_count; i++) {
+        for (size_t j = 0; j < i; j++) {
             assert_false(bytes_equal(note->record.headers[i].name, note->record.headers[j].name));
+        }
+    }
 }
 
 static void assert_token(const struct note *note, const struct order *order)
@@ -190,8 +193,9 @@ static void a_saga_is_one_trace_with_a_span_for_each_attempt(void **state)
     assert_true(read_topic(&place, &desk, topic, 3));
 
     const char *first = note_header(&desk, &desk.notes[0], "traceparent");
-    for (size_t i = 0; i < 3; i++)
+    for (size_t i = 0; i < 3; i++) {
         assert_trace(&desk.notes[i], "abababababababababababababababab", "01");
+    }
     assert_string_equal(note_header(&desk, &desk.notes[1], "traceparent"), first);
     assert_string_not_equal(note_header(&desk, &desk.notes[2], "traceparent"), first);
     bus_close(bus, 1000);
@@ -235,9 +239,10 @@ static void a_command_goes_to_the_partition_that_was_foretold(void **state)
 
     assert_true(read_topic(&place, &desk, topic, 20));
 
-    for (size_t i = 0; i < 20; i++)
+    for (size_t i = 0; i < 20; i++) {
         assert_int_equal(bus_partition_of(bus, bytes_of(topic), bytes_of(desk.notes[i].key)),
                          desk.notes[i].partition);
+    }
     /* What Java's default partitioner says: a participant's own arithmetic may rely on it. */
     assert_int_equal(bus_partition_of(bus, bytes_of(topic), BYTES("kafka")),
                      0xd067cf64 % PARTITIONS);
@@ -347,13 +352,14 @@ static void replies_of_a_saga_keep_their_order(void **state)
     place_topic(&place, "saga.replies");
     struct bus *bus = desk_bus(&desk, &place, NULL);
     bus_start(bus);
-    for (int i = 0; i < EACH; i++)
+    for (int i = 0; i < EACH; i++) {
         for (int k = 0; k < KEYS; k++) {
             char key[12], value[12];
             snprintf(key, sizeof key, "%d", k);
             snprintf(value, sizeof value, "%d", i);
             send_reply(bus, key, value);
         }
+    }
 
     assert_true(desk_await(&desk, has_notes, (size_t)KEYS * EACH));
 
@@ -487,8 +493,9 @@ static void closing_amid_unread_replies_loses_none(void **state)
     enum { COUNT = 400 };
     place_topic(&place, "saga.replies");
     struct bus *first = desk_bus(&desk, &place, NULL);
-    for (int i = 0; i < COUNT; i++)
+    for (int i = 0; i < COUNT; i++) {
         send_reply(first, "k", "1");
+    }
     desk.slowness_us = 2000;
     bus_start(first);
     assert_true(desk_await(&desk, has_notes, 1));
@@ -521,8 +528,9 @@ static void nodes_share_the_partitions_and_take_over_from_one_that_leaves(void *
     bus_start(second);
     assert_true(desk_await(&other_desk, has_partitions, PARTITIONS / 2));
     assert_true(desk_await(&desk, has_partitions, PARTITIONS / 2));
-    for (int i = 0; i < PARTITIONS; i++)
+    for (int i = 0; i < PARTITIONS; i++) {
         assert_true(desk.ours[i] != other_desk.ours[i]);
+    }
 
     bus_close(first, 1000);
     assert_true(desk_await(&other_desk, has_partitions, PARTITIONS));
@@ -551,8 +559,9 @@ static void the_lag_is_what_the_group_has_not_read(void **state)
     const struct bytes topic = bytes_of(place_topic(&place, "saga.replies"));
     struct bus *bus = desk_bus(&desk, &place, NULL);
     bus_start(bus);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < 5; i++) {
         send_reply(bus, "k", "1");
+    }
     assert_true(desk_await(&desk, has_notes, 5));
     bus_store_offset(bus, topic, desk.notes[1].partition, desk.notes[1].offset);
     bus_close(bus, 1000); /* commits */
@@ -590,11 +599,13 @@ static void topics_are_planned_made_and_then_there(void **state)
 
     if (place.embedded == NULL) {
         assert_true(topics_apply(place.brokers, plan, count, &arena, &err));
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             assert_true(plan[i].exists && plan[i].made);
+        }
     } else {
-        for (size_t i = 0; i < count; i++)
+        for (size_t i = 0; i < count; i++) {
             assert_true(embedded_topic(place.embedded, plan[i].name.data, 3, &err));
+        }
     }
 
     assert_true(
@@ -605,8 +616,9 @@ static void topics_are_planned_made_and_then_there(void **state)
         assert_int_equal(plan[i].replication, 1);
     }
     assert_true(topics_apply(place.brokers, plan, count, &arena, &err));
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         assert_false(plan[i].made);
+    }
     arena_done(&arena);
 }
 

@@ -191,8 +191,9 @@ bool desk_await(struct desk *desk, bool (*is_so)(const struct desk *desk, size_t
     const struct timespec end = {.tv_sec = end_ms / 1000, .tv_nsec = end_ms % 1000 * 1000000};
     int status = 0;
     pthread_mutex_lock(&desk->lock);
-    while (!is_so(desk, n) && status == 0)
+    while (!is_so(desk, n) && status == 0) {
         status = pthread_cond_timedwait(&desk->changed, &desk->lock, &end);
+    }
     const bool so = is_so(desk, n);
     pthread_mutex_unlock(&desk->lock);
     return so;
@@ -211,8 +212,9 @@ bool has_undelivered(const struct desk *desk, size_t n)
 bool has_partitions(const struct desk *desk, size_t n)
 {
     size_t ours = 0;
-    for (size_t i = 0; i < PARTITIONS; i++)
+    for (size_t i = 0; i < PARTITIONS; i++) {
         ours += desk->ours[i] ? 1 : 0;
+    }
     return ours == n;
 }
 
@@ -274,10 +276,11 @@ static void note_message(struct desk *desk, const rd_kafka_message_t *message)
         size_t size = 0;
         while (record.header_count < HEADERS_MAX &&
                rd_kafka_header_get_all(list, record.header_count, &name, &value, &size) ==
-                   RD_KAFKA_RESP_ERR_NO_ERROR)
+                   RD_KAFKA_RESP_ERR_NO_ERROR) {
             headers[record.header_count++] = (struct bus_header){
                 bytes_of(name), {value, size}
             };
+        }
     }
     on_reply(desk, &record);
 }
@@ -293,8 +296,9 @@ bool read_topic(struct place *place, struct desk *desk, const char *topic, size_
     rd_kafka_t *reader = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
     assert_non_null(reader);
     rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(PARTITIONS);
-    for (int i = 0; i < PARTITIONS; i++)
+    for (int i = 0; i < PARTITIONS; i++) {
         rd_kafka_topic_partition_list_add(all, topic, i)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    }
     rd_kafka_assign(reader, all);
     rd_kafka_topic_partition_list_destroy(all);
 
@@ -313,10 +317,12 @@ bool read_topic(struct place *place, struct desk *desk, const char *topic, size_
 
 const char *note_header(struct desk *desk, const struct note *note, const char *name)
 {
-    for (size_t i = 0; i < note->record.header_count; i++)
-        if (bytes_equal_text(note->record.headers[i].name, name))
+    for (size_t i = 0; i < note->record.header_count; i++) {
+        if (bytes_equal_text(note->record.headers[i].name, name)) {
             return arena_copy(&desk->arena, note->record.headers[i].value.data,
                               note->record.headers[i].value.size);
+        }
+    }
     return "";
 }
 

@@ -39,8 +39,9 @@ static int at_a_real_broker(void **state)
     (void)state;
     desk_open(&desk);
     desk_open(&other_desk);
-    if (!place_open_kafka(&place))
+    if (!place_open_kafka(&place)) {
         print_message("             KAFKA_BROKERS is not set: no real broker to test against\n");
+    }
     return 0;
 }
 
@@ -190,8 +191,9 @@ static void a_producer_that_is_broken_for_good_is_replaced(void **state)
     order_init(&order, topic, 2);
     const int64_t end_ms = clock_monotonic_ms() + PATIENCE_MS;
     bool taken = false;
-    while (!taken && clock_monotonic_ms() < end_ms)
+    while (!taken && clock_monotonic_ms() < end_ms) {
         taken = bus_send_command(bus, &order.command, &order.saga);
+    }
     assert_true(taken);
     assert_true(read_topic(&place, &other_desk, topic, 1));
     assert_string_equal(other_desk.notes[0].key, order.id_text);
@@ -228,8 +230,9 @@ static int be_a_node(const char *brokers, const char *prefix, const char *embedd
     bus_start(bus);
     const char said = desk_await(&desk, has_notes, 1) ? 'y' : 'n';
     if (write(STDOUT_FILENO, &said, 1) != 1) return 1;
-    for (;;)
+    for (;;) {
         pause();
+    }
 }
 
 static pid_t spawn_node(int *ret_pipe)

@@ -55,11 +55,13 @@ static void many_sagas_started_at_once_all_end(void **state)
         submit(&node, &calls[i]);
     }
 
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
         await(&calls[i]);
+    }
 
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
         await_state(&calls[i].id, SAGA_SUCCEEDED);
+    }
     node_end(&node);
 }
 
@@ -264,10 +266,11 @@ static void starts_are_taken_without_a_broker_up_to_the_limit(void **state)
         calls[i] = start_of(&node, TWO_STEPS, "{}");
         submit(&node, &calls[i]);
         await(&calls[i]);
-        if (calls[i].result == RESULT_FULL)
+        if (calls[i].result == RESULT_FULL) {
             refused++;
-        else
+        } else {
             accepted += calls[i].result == RESULT_DONE;
+        }
         engine_health(node.engine, &health);
         if (accepted > 110 && !health.full && clock_monotonic_ms() < until) {
             pause_a_little(); /* until the producer has given its messages back */

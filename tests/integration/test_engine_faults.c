@@ -61,8 +61,9 @@ static void await_database(struct node *node, bool up)
     struct engine_health health;
     engine_health(node->engine, &health);
     while (health.database_up != up) {
-        if (clock_monotonic_ms() > until_ms)
+        if (clock_monotonic_ms() > until_ms) {
             fail_msg("the database is not seen %s", up ? "up" : "down");
+        }
         pause_a_little();
         engine_health(node->engine, &health);
     }
@@ -74,8 +75,9 @@ static void await_broker(struct node *node, bool up)
     struct engine_health health;
     engine_health(node->engine, &health);
     while (health.broker_up != up) {
-        if (clock_monotonic_ms() > until_ms)
+        if (clock_monotonic_ms() > until_ms) {
             fail_msg("the broker is not seen %s", up ? "up" : "down");
+        }
         pause_a_little();
         engine_health(node->engine, &health);
     }
@@ -165,10 +167,12 @@ static void replies_that_wait_for_the_database_are_bounded_in_bytes(void **state
     assert_int_equal(pthread_create(&thread, NULL, pour, &flood), 0);
 
     const int64_t until_ms = clock_monotonic_ms() + DEADLINE_MS;
-    while (atomic_load(&flood.given) < 200 && clock_monotonic_ms() < until_ms)
+    while (atomic_load(&flood.given) < 200 && clock_monotonic_ms() < until_ms) {
         pause_a_little();
-    for (int i = 0; i < 50; i++)
+    }
+    for (int i = 0; i < 50; i++) {
         pause_a_little(); /* time enough to take in the rest */
+    }
     assert_in_range(atomic_load(&flood.given), 200, FLOOD - 100);
     engine_stop(node.engine, 1000); /* lets the one that is held back go */
     pthread_join(thread, NULL);

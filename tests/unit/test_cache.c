@@ -57,8 +57,9 @@ static void the_limit_holds_after_trimming_and_the_oldest_go(void **state)
 {
     (void)state;
     struct cache *cache = cache_new(10 * ENTRY_BYTES);
-    for (uint32_t i = 0; i < 100; i++)
+    for (uint32_t i = 0; i < 100; i++) {
         (void)add(cache, i);
+    }
 
     cache_trim(cache);
 
@@ -92,8 +93,9 @@ static void a_finished_saga_is_the_first_to_go(void **state)
     struct cached *finished = add(cache, 1);
     finished->saga->state = SAGA_SUCCEEDED;
     cache_settle(cache, finished);
-    while (cache_count(cache) < 8)
+    while (cache_count(cache) < 8) {
         (void)add(cache, (uint32_t)cache_count(cache));
+    }
     (void)add(cache, 100);
     (void)add(cache, 101);
 

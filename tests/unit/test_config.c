@@ -68,8 +68,9 @@ static int clean(void **state)
     static const char *const NAMES[] = {
         "SAGAD_WORKERS",           "SAGAD_LISTEN", "SAGAD_DATABASE_URL", "SAGAD_DATABASE_URL_FILE",
         "SAGAD_DATABASE_URL_FILE", "SAGAD_CONFIG", "SAGAD_INSECURE",     "SAGAD_LOG_LEVEL"};
-    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++)
+    for (size_t i = 0; i < sizeof NAMES / sizeof *NAMES; i++) {
         unsetenv(NAMES[i]);
+    }
     return 0;
 }
 

@@ -45,8 +45,9 @@ static void on_store(void *context, struct bytes topic, int32_t partition, int64
 static int64_t stored_after(struct inbox *inbox, const int64_t *offsets, size_t count)
 {
     struct stored stored = {.offset = -1};
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         inbox_done(inbox, TOPIC, 0, offsets[i]);
+    }
     inbox_store_grown(inbox, on_store, &stored);
     assert_true(stored.times <= 1);
     return stored.offset;

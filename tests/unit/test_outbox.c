@@ -54,8 +54,9 @@ static void the_outbox_keeps_each_id_once_and_loses_none(void **state)
         }
     }
 
-    for (int i = 0; i < MANY; i++)
+    for (int i = 0; i < MANY; i++) {
         assert_true(taken[i]);
+    }
     assert_int_equal(outbox_count(outbox), 0);
     assert_int_equal(outbox_since_ms(outbox), 0);
     outbox_free(outbox);
@@ -71,15 +72,17 @@ static void what_comes_back_waits_longer_each_time(void **state)
     int64_t waited_ms[6];
     for (int i = 0; i < 6; i++) {
         waited_ms[i] = 0;
-        while (take(outbox, waited_ms[i]) == 0)
+        while (take(outbox, waited_ms[i]) == 0) {
             waited_ms[i] += 100;
+        }
         outbox_sent(outbox, &id);
         outbox_add(outbox, &id);
     }
 
     assert_int_equal(waited_ms[0], 0);
-    for (int i = 1; i < 6; i++)
+    for (int i = 1; i < 6; i++) {
         assert_true(waited_ms[i] > 3 * waited_ms[i - 1] / 2);
+    }
     assert_int_equal(outbox_find(outbox, &id), OUTBOX_BOUNCING);
     outbox_free(outbox);
 }
@@ -143,8 +146,8 @@ static void what_was_sent_is_forgotten_in_the_end(void **state)
         const struct uuid id = id_of(i);
         outbox_add(outbox, &id);
     }
-    while (take(outbox, 0) > 0)
-        continue;
+    while (take(outbox, 0) > 0) {
+    }
     for (uint32_t i = 0; i < MANY; i++) {
         const struct uuid id = id_of(i);
         outbox_sent(outbox, &id);
@@ -157,8 +160,9 @@ static void what_was_sent_is_forgotten_in_the_end(void **state)
     }
     size_t count = 0;
     size_t taken = 0;
-    while ((taken = take(outbox, 0)) > 0)
+    while ((taken = take(outbox, 0)) > 0) {
         count += taken;
+    }
     assert_int_equal(count, MANY);
     outbox_free(outbox);
 }
@@ -207,8 +211,9 @@ static void the_number_of_topics_is_bounded(void **state)
     }
 
     int count = 0;
-    while (topics_next(topics, 1000, 500, name))
+    while (topics_next(topics, 1000, 500, name)) {
         count++;
+    }
     assert_int_equal(count, TOPICS_MAX);
     topics_free(topics);
 }

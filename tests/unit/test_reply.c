@@ -245,11 +245,12 @@ static void a_value_that_is_no_json_is_malformed_whatever_the_outcome(void **sta
     const char *outcomes[] = {"success", "failure", "retry", "progress", "pending"};
     const char *values[] = {"{",          "no", "{} {}", "\"\xff\"", "[1,]", "{\"a\":1,\"a\":2}",
                             "\"\\ud800\""};
-    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++)
+    for (size_t i = 0; i < sizeof outcomes / sizeof outcomes[0]; i++) {
         for (size_t j = 0; j < sizeof values / sizeof values[0]; j++) {
             const struct draft draft = a_reply(outcomes[i], values[j]);
             assert_malformed(&draft, "the value is no JSON");
         }
+    }
 }
 
 static void a_value_may_have_256_kib_and_no_byte_more(void **state)

@@ -103,8 +103,9 @@ static void nothing_can_be_cut_off_or_added(void **state)
     char text[TOKEN_TEXT_MAX + 2];
     const size_t size = token_print(&keys, &written, text);
 
-    for (size_t cut = 0; cut < size; cut++)
+    for (size_t cut = 0; cut < size; cut++) {
         assert_forged(&keys, (struct bytes){text, cut});
+    }
     const char tails[] = {'A', '=', '\n', ' ', '.', '\0'};
     for (size_t i = 0; i < sizeof tails; i++) {
         text[size] = tails[i];
