@@ -179,7 +179,7 @@ class Starting(unittest.TestCase):
     def test_a_wrong_flag_names_the_nearest(self):
         said = self.refuse(*self.LISTEN, "--listne", "127.0.0.1:0")
         self.assertIn("`--listne`", said)
-        self.assertIn("`listen`", said)
+        self.assertIn("`--listen`", said)
 
     def test_a_keys_file_that_is_not_there_or_broken(self):
         listen = ("--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0")
