@@ -52,8 +52,9 @@ static void die(const char *what, const char *why)
 static const char *const STATEMENTS[][2] = {
     {"start",
      "insert into sagad.saga (namespace_id, id, definition_id, created_at, node, revision, "
-     "attention, state, paused, due_at, wake_at, packed) "
-     "select 999, i, 1, 1764000000000, 1, 1, 0, 1, false, 1764000030000, 1764000030000, "
+     "attention, state, paused, odd_id, due_at, wake_at, packed) "
+     "select 999, i, 1, 1764000000000, 1, 1, 0, 1, false, false, 1764000030000, "
+     "1764000030000, "
      "'" PACKED "'::bytea from unnest($1::uuid[]) i"                            },
     {"input",
      "insert into sagad.saga_start (namespace_id, definition_id, id, input, labels) "
