@@ -147,7 +147,7 @@ static void make_adoption(struct store *store, int32_t dead, const struct uuid *
     struct params *const adopt = params_of_node(store, dead);
     params_uuid(adopt, after != NULL ? after : &FIRST);
     params_bigint(adopt, (int64_t)limit);
-    params_int(adopt, store->node);
+    params_int(adopt, store->own_node);
     round_add(round, &SQL_BEGIN, NULL);
     round_add(round, &SQL_NODE_SEIZE, params_of_node(store, dead));
     round_add(round, &SQL_NODE_FENCE, fence);

@@ -159,6 +159,33 @@ static void commands_tell_what_the_state_does_not_allow(void **state)
     node_end(&node);
 }
 
+/* Else nobody would take them over when that node dies too. */
+static void adopted_sagas_carry_the_node_that_took_them(void **state)
+{
+    (void)state;
+    static const char PATIENT[] =
+        "{\"name\":\"patient\",\"steps\":[{\"id\":\"one\",\"compensation\":null,"
+        "\"action\":{\"topic\":\"silent.commands\",\"timeout\":\"1h\"}}]}";
+    struct node first;
+    node_begin(&first);
+    struct call start = start_of(&first, PATIENT, "{}");
+    submit(&first, &start);
+    await(&start);
+    node_end(&first);
+
+    struct node second;
+    node_begin(&second);
+
+    await_answer(
+        "select count(*) from sagad.saga where finished_at is null and node is distinct "
+        "from (select max(id) from sagad.node)",
+        "0");
+    struct call terminate = command_of(&start.id, EVENT_TERMINATE);
+    submit(&second, &terminate);
+    await(&terminate);
+    node_end(&second);
+}
+
 /* Both nodes keep the saga in memory; the second one's picture is stale each time. */
 static void two_nodes_that_steer_one_saga_lose_nothing(void **state)
 {
@@ -295,6 +322,7 @@ int main(void)
         cmocka_unit_test(one_idempotency_key_makes_one_saga_whoever_races),
         cmocka_unit_test(an_id_that_exists_is_the_same_saga_or_a_conflict),
         cmocka_unit_test(commands_tell_what_the_state_does_not_allow),
+        cmocka_unit_test(adopted_sagas_carry_the_node_that_took_them),
         cmocka_unit_test(two_nodes_that_steer_one_saga_lose_nothing),
         cmocka_unit_test(a_poisoned_event_is_set_aside_alone),
         cmocka_unit_test(sagas_outlive_a_crash_of_the_database),
