@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +29,7 @@
 enum {
     ANSWER_MAX = 4 * 1024 * 1024,
     BULK_MAX = 200,
+    STARTERS = 4,
     WATCH_PAUSE_US = 4000,
     PATIENCE_S = 300,
     CONNECTIONS_MAX = 512,
@@ -150,8 +152,8 @@ static size_t put_post(char *to, size_t room, const char *path, const char *head
 
 static void start_bulk(struct connection *connection, const char *definition, long first, int count)
 {
-    static char body[BULK_MAX * 400];
-    static char request[BULK_MAX * 400 + 500];
+    static _Thread_local char body[BULK_MAX * 400];
+    static _Thread_local char request[BULK_MAX * 400 + 500];
     size_t size = (size_t)snprintf(body, sizeof body, "{\"items\":[");
     for (int i = 0; i < count; i++) {
         if (i > 0) body[size++] = ',';
@@ -189,32 +191,80 @@ static void pause_us(long us)
 
 /* ---- modes ---- */
 
-static void saturate(const char *url, const char *definition, long sagas, long open)
+/* Several callers keep the number up: one alone waits for each commit. */
+struct saturation {
+    const char *url, *definition;
+    long sagas, open;
+    pthread_mutex_t lock; /* guards the rest */
+    long started, ended;
+};
+
+/* How many to start next, from *ret_first on; 0: not now. */
+static long claim(struct saturation *run, long *ret_first, bool *ret_over)
 {
-    struct connection starter = connect_to(url);
-    struct connection watcher = connect_to(url);
+    pthread_mutex_lock(&run->lock);
+    const long open_room = run->open - (run->started - run->ended);
+    const long left = run->sagas - run->started;
+    long room = open_room < left ? open_room : left;
+    if (room > BULK_MAX) room = BULK_MAX;
+    if (room < 0) room = 0;
+    *ret_first = run->started;
+    *ret_over = left == 0;
+    run->started += room;
+    pthread_mutex_unlock(&run->lock);
+    return room;
+}
+
+static void *keep_open(void *argument)
+{
+    struct saturation *run = argument;
+    struct connection starter = connect_to(run->url);
+    long first = 0;
+    for (bool over = false; !over;) {
+        const long room = claim(run, &first, &over);
+        if (room > 0) {
+            start_bulk(&starter, run->definition, first, (int)room);
+        } else {
+            pause_us(WATCH_PAUSE_US);
+        }
+    }
+    close_connection(&starter);
+    return NULL;
+}
+
+static void watch(struct saturation *run)
+{
+    struct connection watcher = connect_to(run->url);
     const long before = count_ended(&watcher);
     const double begun = now();
-    long started = 0;
-    long ended = 0;
-    while (ended < sagas) {
-        long room = open - (started - ended);
-        if (room > sagas - started) room = sagas - started;
-        if (room > BULK_MAX) room = BULK_MAX;
-        if (room > 0) {
-            start_bulk(&starter, definition, started, (int)room);
-            started += room;
-        }
-        if (room < BULK_MAX) {
-            pause_us(WATCH_PAUSE_US);
-            ended = count_ended(&watcher) - before;
-        }
+    pthread_t starters[STARTERS];
+    for (int i = 0; i < STARTERS; i++) {
+        if (pthread_create(&starters[i], NULL, keep_open, run) != 0) die("thread");
+    }
+    for (long ended = 0; ended < run->sagas;) {
+        pause_us(WATCH_PAUSE_US);
+        ended = count_ended(&watcher) - before;
+        pthread_mutex_lock(&run->lock);
+        run->ended = ended;
+        pthread_mutex_unlock(&run->lock);
         if (now() - begun > PATIENCE_S) die("out of patience");
     }
-    printf("{\"sagas\":%ld,\"open\":%ld,\"sagas_per_s\":%.0f}\n", sagas, open,
-           (double)sagas / (now() - begun));
-    close_connection(&starter);
+    printf("{\"sagas\":%ld,\"open\":%ld,\"sagas_per_s\":%.0f}\n", run->sagas, run->open,
+           (double)run->sagas / (now() - begun));
+    for (int i = 0; i < STARTERS; i++) {
+        pthread_join(starters[i], NULL);
+    }
     close_connection(&watcher);
+}
+
+static void saturate(const char *url, const char *definition, long sagas, long open)
+{
+    struct saturation run = {.url = url,
+                             .definition = definition,
+                             .sagas = sagas,
+                             .open = open,
+                             .lock = PTHREAD_MUTEX_INITIALIZER};
+    watch(&run);
 }
 
 static int compare(const void *a, const void *b)
