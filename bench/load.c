@@ -7,9 +7,12 @@
  *     saga-load idle URL DEFINITION SAGAS             one after the other, start to finish
  *     saga-load rate URL DEFINITION SAGAS PER_SECOND  an open loop: starts do not wait for ends
  *     saga-load starts URL DEFINITION SAGAS CONNECTIONS  one POST a saga, as fast as it goes
+ *     saga-load closed URL DEFINITION SAGAS CONNECTIONS  the same, each answered when it has ended
+ *     saga-load bulk URL DEFINITION SAGAS CONNECTIONS    many a request, ends are not waited for
  *
  * URL is host:port. Prints one line of JSON: sagas_per_s, and for idle p50_ms and p99_ms as the
- * caller saw them. How many have ended is read from /metrics.
+ * caller saw them. How many have ended is read from /metrics. INPUT_BYTES in the environment makes
+ * each input so large, of bytes that do not compress well.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -29,6 +32,8 @@
 enum {
     ANSWER_MAX = 4 * 1024 * 1024,
     BULK_MAX = 200,
+    ITEM_MAX = 400,
+    BODY_MAX = 7 * 1024 * 1024, /* of a bulk: sagad takes 8 MB */
     STARTERS = 4,
     WATCH_PAUSE_US = 4000,
     PATIENCE_S = 300,
@@ -129,13 +134,56 @@ static int exchange(struct connection *connection, const char *request, size_t s
 
 /* ---- requests ---- */
 
+/* What makes each input larger, as a member in JSON; "": nothing. */
+static const char *padding = "";
+static size_t item_max = ITEM_MAX;
+
+/* Letters and digits of a fixed sequence, so that they are written as they are. */
+static void make_padding(const char *bytes)
+{
+    static const char LETTERS[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char MEMBER[] = ",\"pad\":\"";
+    const size_t size = bytes == NULL ? 0 : strtoul(bytes, NULL, 10);
+    if (size < ITEM_MAX) return;
+    char *made = malloc(size + 2);
+    if (made == NULL) die("memory");
+    memcpy(made, MEMBER, sizeof MEMBER - 1);
+    uint64_t seed = 88172645463325252U;
+    for (size_t i = sizeof MEMBER - 1; i < size; i++) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        made[i] = LETTERS[seed >> 58];
+    }
+    memcpy(made + size, "\"", 2);
+    padding = made;
+    item_max = size + ITEM_MAX;
+}
+
 static size_t put_start(char *to, size_t room, const char *definition, long number)
 {
     return (size_t)snprintf(
         to, room,
         "{\"definition\":\"%s\",\"input\":{\"order_id\":\"o-%08ld\",\"amount\":"
-        "1299,\"currency\":\"EUR\",\"customer\":\"c-998877\",\"sku\":\"s-4711\"}}",
-        definition, number);
+        "1299,\"currency\":\"EUR\",\"customer\":\"c-998877\",\"sku\":\"s-4711\"%s}}",
+        definition, number, padding);
+}
+
+/* How many starts a bulk request may carry. */
+static long bulk_max(void)
+{
+    const long room = (long)(BODY_MAX / item_max);
+    return room < BULK_MAX ? room : BULK_MAX;
+}
+
+/* Room of this thread for a request, and for the body of one. */
+static char *scratch(size_t size, bool of_body)
+{
+    static _Thread_local char *room[2];
+    if (room[of_body] == NULL) room[of_body] = malloc(size);
+    if (room[of_body] == NULL) die("memory");
+    return room[of_body];
 }
 
 static size_t put_post(char *to, size_t room, const char *path, const char *headers,
@@ -152,17 +200,18 @@ static size_t put_post(char *to, size_t room, const char *path, const char *head
 
 static void start_bulk(struct connection *connection, const char *definition, long first, int count)
 {
-    static _Thread_local char body[BULK_MAX * 400];
-    static _Thread_local char request[BULK_MAX * 400 + 500];
-    size_t size = (size_t)snprintf(body, sizeof body, "{\"items\":[");
+    const size_t room = (size_t)bulk_max() * item_max + 100;
+    char *body = scratch(room, true);
+    char *request = scratch(room + 500, false);
+    size_t size = (size_t)snprintf(body, room, "{\"items\":[");
     for (int i = 0; i < count; i++) {
         if (i > 0) body[size++] = ',';
-        size += put_start(body + size, sizeof body - size, definition, first + i);
+        size += put_start(body + size, room - size, definition, first + i);
     }
-    size += (size_t)snprintf(body + size, sizeof body - size, "]}");
+    size += (size_t)snprintf(body + size, room - size, "]}");
     char headers[96];
     (void)snprintf(headers, sizeof headers, "Idempotency-Key: bench-%d-%ld\r\n", getpid(), first);
-    const size_t whole = put_post(request, sizeof request, "/v1/sagas/bulk", headers, body, size);
+    const size_t whole = put_post(request, room + 500, "/v1/sagas/bulk", headers, body, size);
     if (exchange(connection, request, whole) != 200) {
         (void)fprintf(stderr, "saga-load: %.600s\n", connection->answer);
         exit(1);
@@ -206,7 +255,7 @@ static long claim(struct saturation *run, long *ret_first, bool *ret_over)
     const long open_room = run->open - (run->started - run->ended);
     const long left = run->sagas - run->started;
     long room = open_room < left ? open_room : left;
-    if (room > BULK_MAX) room = BULK_MAX;
+    if (room > bulk_max()) room = bulk_max();
     if (room < 0) room = 0;
     *ret_first = run->started;
     *ret_over = left == 0;
@@ -279,12 +328,13 @@ static void idle(const char *url, const char *definition, long sagas)
     struct connection connection = connect_to(url);
     double *took = calloc((size_t)sagas, sizeof *took);
     if (took == NULL) die("memory");
-    char body[400];
-    char request[1000];
+    const size_t room = item_max + 500;
+    char *body = scratch(room, true);
+    char *request = scratch(room, false);
     for (long i = 0; i < sagas; i++) {
-        const size_t size = put_start(body, sizeof body, definition, i);
+        const size_t size = put_start(body, room, definition, i);
         const size_t whole =
-            put_post(request, sizeof request, "/v1/sagas", "Prefer: wait=30\r\n", body, size);
+            put_post(request, room, "/v1/sagas", "Prefer: wait=30\r\n", body, size);
         const double begun = now();
         if (exchange(&connection, request, whole) != 201) die("start");
         took[i] = now() - begun;
@@ -307,7 +357,7 @@ static void rate(const char *url, const char *definition, long sagas, double per
     while (started < sagas) {
         long due = (long)((now() - begun) * per_s) - started;
         if (due > sagas - started) due = sagas - started;
-        if (due > BULK_MAX) due = BULK_MAX;
+        if (due > bulk_max()) due = bulk_max();
         if (due > 0) {
             start_bulk(&starter, definition, started, (int)due);
             started += due;
@@ -325,20 +375,24 @@ static void rate(const char *url, const char *definition, long sagas, double per
     close_connection(&watcher);
 }
 
-static void send_start(struct connection *connection, const char *definition, long number)
+/* `more`: further headers. */
+static void send_start(struct connection *connection, const char *definition, long number,
+                       const char *more)
 {
-    char body[400];
-    char request[1000];
-    char headers[96];
-    const size_t size = put_start(body, sizeof body, definition, number);
-    (void)snprintf(headers, sizeof headers, "Idempotency-Key: bench-%d-%ld\r\n", getpid(), number);
-    const size_t whole = put_post(request, sizeof request, "/v1/sagas", headers, body, size);
+    const size_t room = item_max + 500;
+    char *body = scratch(room, true);
+    char *request = scratch(room, false);
+    char headers[160];
+    const size_t size = put_start(body, room, definition, number);
+    (void)snprintf(headers, sizeof headers, "Idempotency-Key: bench-%d-%ld\r\n%s", getpid(), number,
+                   more);
+    const size_t whole = put_post(request, room, "/v1/sagas", headers, body, size);
     connection->size = 0;
     connection->sent_at = now();
     send_all(connection->fd, request, whole);
 }
 
-static void starts(const char *url, const char *definition, long sagas, int count)
+static void starts(const char *url, const char *definition, long sagas, int count, const char *more)
 {
     static struct connection connections[CONNECTIONS_MAX];
     static struct pollfd polls[CONNECTIONS_MAX];
@@ -351,31 +405,51 @@ static void starts(const char *url, const char *definition, long sagas, int coun
     for (int i = 0; i < count; i++) {
         connections[i] = connect_to(url);
         polls[i] = (struct pollfd){.fd = connections[i].fd, .events = POLLIN};
-        send_start(&connections[i], definition, sent++);
+        if (sent < sagas) send_start(&connections[i], definition, sent++, more);
     }
     while (answered < sagas) {
-        if (poll(polls, (nfds_t)count, 10000) <= 0) die("no answer within 10 s");
+        if (poll(polls, (nfds_t)count, 30000) <= 0) die("no answer within 30 s");
         for (int i = 0; i < count; i++) {
             if ((polls[i].revents & POLLIN) == 0 || !receive_some(&connections[i])) continue;
             if (status_of(&connections[i]) != 201) refused++;
             if (answered < sagas) took[answered++] = now() - connections[i].sent_at;
-            if (sent < sagas) send_start(&connections[i], definition, sent++);
+            if (sent < sagas) send_start(&connections[i], definition, sent++, more);
         }
     }
     const double seconds = now() - begun;
     qsort(took, (size_t)sagas, sizeof *took, compare);
-    printf(
-        "{\"starts\":%ld,\"refused\":%ld,\"starts_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f}\n",
-        sagas, refused, (double)sagas / seconds, took[sagas / 2] * 1e3,
-        took[sagas * 99 / 100] * 1e3);
+    printf("{\"%s\":%ld,\"refused\":%ld,\"%s_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f}\n",
+           *more == '\0' ? "starts" : "sagas", sagas, refused, *more == '\0' ? "starts" : "sagas",
+           (double)sagas / seconds, took[sagas / 2] * 1e3, took[sagas * 99 / 100] * 1e3);
     for (int i = 0; i < count; i++) {
         close_connection(&connections[i]);
     }
     free(took);
 }
 
+/* Bulk starts of a few callers; nobody looks whether they end. */
+static void bulk(const char *url, const char *definition, long sagas, int count)
+{
+    pthread_t starters[CONNECTIONS_MAX];
+    if (count < 1 || count > CONNECTIONS_MAX) die("connections");
+    struct saturation run = {.url = url,
+                             .definition = definition,
+                             .sagas = sagas,
+                             .open = sagas,
+                             .lock = PTHREAD_MUTEX_INITIALIZER};
+    const double begun = now();
+    for (int i = 0; i < count; i++) {
+        if (pthread_create(&starters[i], NULL, keep_open, &run) != 0) die("thread");
+    }
+    for (int i = 0; i < count; i++) {
+        pthread_join(starters[i], NULL);
+    }
+    printf("{\"starts\":%ld,\"starts_per_s\":%.0f}\n", sagas, (double)sagas / (now() - begun));
+}
+
 int main(int argc, char **argv)
 {
+    make_padding(getenv("INPUT_BYTES"));
     if (argc >= 5) {
         const long sagas = atol(argv[4]);
         if (strcmp(argv[1], "idle") == 0) {
@@ -387,14 +461,19 @@ int main(int argc, char **argv)
         } else if (strcmp(argv[1], "rate") == 0) {
             rate(argv[2], argv[3], sagas, atof(argv[5]));
         } else if (strcmp(argv[1], "starts") == 0) {
-            starts(argv[2], argv[3], sagas, atoi(argv[5]));
+            starts(argv[2], argv[3], sagas, atoi(argv[5]), "");
+        } else if (strcmp(argv[1], "closed") == 0) {
+            starts(argv[2], argv[3], sagas, atoi(argv[5]), "Prefer: wait=30\r\n");
+        } else if (strcmp(argv[1], "bulk") == 0) {
+            bulk(argv[2], argv[3], sagas, atoi(argv[5]));
         } else {
             argc = 0;
         }
     }
     if (argc >= 5) return 0;
-    (void)fprintf(stderr,
-                  "usage: saga-load saturate|idle|rate|starts HOST:PORT DEFINITION SAGAS "
-                  "[OPEN|PER_SECOND|CONNECTIONS]\n");
+    (void)fprintf(
+        stderr,
+        "usage: saga-load saturate|idle|rate|starts|closed|bulk HOST:PORT DEFINITION SAGAS "
+        "[OPEN|PER_SECOND|CONNECTIONS]\n");
     return 2;
 }
