@@ -52,9 +52,8 @@ static void die(const char *what, const char *why)
 static const char *const STATEMENTS[][2] = {
     {"start",
      "insert into sagad.saga (namespace_id, id, definition_id, created_at, node, revision, "
-     "attention, state, paused, odd_id, due_at, wake_at, packed) "
+     "attention, state, paused, odd_id, due_at, packed) "
      "select 999, i, 1, 1764000000000, 1, 1, 0, 1, false, false, 1764000030000, "
-     "1764000030000, "
      "'" PACKED "'::bytea from unnest($1::uuid[]) i"                            },
     {"input",
      "insert into sagad.saga_start (namespace_id, definition_id, id, input, labels) "
@@ -73,8 +72,7 @@ static const char *const STATEMENTS[][2] = {
      "update sagad.saga s set revision = s.revision + 1, due_at = s.due_at + 1, "
      "packed = '" PACKED "'::bytea, "
      "state = case when $2::int = 3 then 3 else s.state end, "
-     "finished_at = case when $2::int = 3 then 1764000000001 end, "
-     "wake_at = case when $2::int = 3 then null else s.wake_at end "
+     "finished_at = case when $2::int = 3 then 1764000000001 end "
      "from v where s.namespace_id = 999 and s.id = v.i and s.revision = $2::int"},
 };
 

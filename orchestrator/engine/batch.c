@@ -417,6 +417,7 @@ static bool commit(struct batch *batch, struct err *err)
     const struct store_batch write = {
         .sagas = make_saga_writes(batch),
         .saga_count = batch->touched_count,
+        .near_until_ms = batch->now_ms + TIMERS_HORIZON_MS, /* arm_timer holds them */
         .histories = batch->histories,
         .history_count = batch->history_count,
         .keys = batch->keys,

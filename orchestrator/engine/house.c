@@ -10,6 +10,7 @@
 #include "orchestrator/telemetry/metrics.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -21,7 +22,8 @@ enum {
     RELEASE_EVERY_MS = 5000, /* definitions that another node resumed */
     MAINTAIN_EVERY_MS = 10 * 60 * 1000,
     GAUGES_EVERY_MS = 5000,
-    GAUGES_SHARE = 20, /* counting takes at most this part of the time */
+    GAUGES_SHARE = 20,  /* counting takes at most this part of the time */
+    OVERDUE_MS = 10000, /* what is so late was forgotten */
     TOPIC_EVERY_MS = 10000,
     TOPIC_PATIENCE_MS = 300,
     TAKE_MAX = 1000,
@@ -160,13 +162,27 @@ static void count_attention(const struct state_count *row)
     }
 }
 
+/* Timers that memory lost. What waits for room is found by the next count again. */
+static void fire_overdue(struct engine *engine, const struct state_count *row)
+{
+    if (is_crowded(engine)) return;
+    for (size_t at = 0; at + sizeof(struct uuid) <= row->overdue.size; at += sizeof(struct uuid)) {
+        struct uuid id;
+        memcpy(&id, row->overdue.data + at, sizeof id);
+        give(engine, WORK_TIMER, &id);
+    }
+}
+
 static bool measure(struct house *house, struct err *err)
 {
     struct engine *engine = house->engine;
     struct state_count *rows = NULL;
     size_t count = 0;
     const int64_t begun_ms = clock_monotonic_ms();
-    if (!store_count_open(engine->house_store, &house->arena, &rows, &count, err)) return false;
+    if (!store_count_open(engine->house_store, clock_wall_ms() - OVERDUE_MS, &house->arena, &rows,
+                          &count, err)) {
+        return false;
+    }
     metrics_clear(METRIC_ACTIVE);
     metrics_clear(METRIC_ATTENTION);
     metrics_clear(METRIC_COMPENSATION_STUCK);
@@ -178,6 +194,7 @@ static bool measure(struct house *house, struct err *err)
             metrics_add(METRIC_COMPENSATION_STUCK, value, row->definition.data, NULL, NULL);
         }
         count_attention(row);
+        fire_overdue(engine, row);
     }
     const int64_t took_ms = clock_monotonic_ms() - begun_ms;
     if (took_ms * GAUGES_SHARE > GAUGES_EVERY_MS) {

@@ -3,8 +3,8 @@
  *   When each saga of a worker is next due: a heap with an index by saga id.
  *
  * One entry a saga, moved or removed as the saga moves on, so that nothing stale ever fires.
- * Only what is due within TIMERS_HORIZON_MS is held; what lies beyond is found in
- * PostgreSQL when its time comes (store_due). Belongs to one thread.
+ * Only what is due within TIMERS_HORIZON_MS is held, and nowhere else: some 40 bytes a saga. What
+ * lies beyond is found in PostgreSQL when its time comes (store_due). Belongs to one thread.
  */
 #ifndef ORCHESTRATOR_ENGINE_TIMERS_H
 #define ORCHESTRATOR_ENGINE_TIMERS_H

@@ -168,13 +168,14 @@ static void add_odd_ids(struct store *store, struct params *params, const void *
     params_array(params, (struct columns){ODD_COLUMNS, 1, sizeof(*odd)}, odd, count);
 }
 
-static void add_fresh(struct store *store, struct round *round, const void *const *sagas,
-                      size_t count)
+static void add_fresh(struct store *store, struct round *round, int64_t near_until_ms,
+                      const void *const *sagas, size_t count)
 {
     struct params *const inserts = store_params(store);
     params_int(inserts, store->node);
     params_columns(inserts, COLUMNS(INSERT_COLUMNS, saga_write), sagas, count);
     add_odd_ids(store, inserts, sagas, count);
+    params_bigint(inserts, near_until_ms);
     round_add(round, &SQL_SAGA_INSERT, inserts);
 
     struct params *const starts = store_params(store);
@@ -222,12 +223,13 @@ static void add_sagas(struct store *store, struct round *round, const struct sto
             known[known_count++] = saga;
         }
     }
-    if (fresh_count > 0) add_fresh(store, round, fresh, fresh_count);
+    if (fresh_count > 0) add_fresh(store, round, batch->near_until_ms, fresh, fresh_count);
     add_tags(store, round, fresh, fresh_count);
     if (known_count == 0) return;
     struct params *const params = store_params(store);
     params_int(params, store->node);
     params_columns(params, COLUMNS(UPDATE_COLUMNS, saga_write), known, known_count);
+    params_bigint(params, batch->near_until_ms);
     round_add(round, &SQL_SAGA_UPDATE, params);
 }
 

@@ -20,10 +20,9 @@ static const struct column DEAD_LETTER_COLUMNS[] = {
 };
 
 static const struct column COUNT_COLUMNS[] = {
-    COLUMN(TEXT, state_count, definition),
-    COLUMN(ENUM, state_count, state),
-    COLUMN(INT, state_count, attention),
-    COLUMN(BIGINT, state_count, count),
+    COLUMN(TEXT, state_count, definition), COLUMN(ENUM, state_count, state),
+    COLUMN(INT, state_count, attention),   COLUMN(BIGINT, state_count, count),
+    COLUMN(BYTEA, state_count, overdue),
 };
 
 bool store_history(struct store *store, const struct uuid *id, uint32_t after_seq, size_t limit,
@@ -96,12 +95,15 @@ bool store_dead_letter_settle(struct store *store, int64_t id, const char *how, 
     return err_set(err, ERR_NOT_FOUND, "there is no such dead letter");
 }
 
-bool store_count_open(struct store *store, struct arena *arena, struct state_count **ret_rows,
-                      size_t *ret_count, struct err *err)
+bool store_count_open(struct store *store, int64_t overdue_before_ms, struct arena *arena,
+                      struct state_count **ret_rows, size_t *ret_count, struct err *err)
 {
     CLEANUP(round) struct round round;
     store_round_begin(store, &round);
-    round_add(&round, &SQL_OPEN_COUNT, store_params(store));
+    struct params *const params = store_params(store);
+    params_bigint(params, overdue_before_ms);
+    params_int(params, store->own_node);
+    round_add(&round, &SQL_OPEN_COUNT, params);
     if (!store_run(store, &round, err)) return false;
     *ret_rows = result_rows(round.result[0], COLUMNS(COUNT_COLUMNS, state_count), arena, ret_count);
     return true;

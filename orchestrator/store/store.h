@@ -119,6 +119,8 @@ struct dead_letter_write {
 struct store_batch {
     const struct saga_write *sagas; /* ids are distinct */
     size_t saga_count;
+    int64_t
+        near_until_ms; /* what is due until then is in the caller's memory: store_due is not told */
     const struct history_write *histories;
     size_t history_count;
     const struct request_key_write *keys; /* keys are distinct */
@@ -210,8 +212,9 @@ MUST_CHECK bool store_node_adopt(struct store *store, int32_t dead, const struct
                                  size_t limit, struct arena *arena, struct uuid **ret_ids,
                                  size_t *ret_count, struct err *err);
 /*
- * Open sagas due at `now_ms` that nobody fired, oldest first; moves on their lazy wake-up index.
- * One that was handed out is not handed out again, to any node, for 5 s.
+ * Open sagas due at `now_ms` that nobody fired, of those that were due after `near_until_ms` when
+ * they were written, oldest first; moves on their lazy wake-up index. One that was handed out is
+ * not handed out again, to any node, for 5 s.
  */
 MUST_CHECK bool store_due(struct store *store, int64_t now_ms, size_t limit, struct arena *arena,
                           struct uuid **ret_ids, size_t *ret_count, struct err *err);
@@ -339,10 +342,15 @@ struct state_count {
     enum saga_state state;
     uint32_t attention;
     int64_t count;
+    struct bytes overdue; /* ids, 16 bytes each, of at most a thousand or so; absent: none */
 };
-/* Open and stuck sagas by definition, state and attention; for gauges, at most every few seconds.
+/*
+ * Open and stuck sagas by definition, state and attention, at most every few seconds: for gauges,
+ * and to find what was due before `overdue_before_ms` and was forgotten. Only what this store's own
+ * node wrote, or one that is gone.
  */
-MUST_CHECK bool store_count_open(struct store *store, struct arena *arena,
-                                 struct state_count **ret_rows, size_t *ret_count, struct err *err);
+MUST_CHECK bool store_count_open(struct store *store, int64_t overdue_before_ms,
+                                 struct arena *arena, struct state_count **ret_rows,
+                                 size_t *ret_count, struct err *err);
 
 #endif

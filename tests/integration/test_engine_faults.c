@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,6 +278,32 @@ static void an_attempt_that_nobody_answered_is_counted(void **state)
     node_end(&node);
 }
 
+/* ---- memory is lost ---- */
+
+/* Nobody's memory holds it, nobody adopts it and no index wakes it: only the count finds it. */
+static void a_timer_that_memory_lost_still_fires(void **state)
+{
+    (void)state;
+    struct node first;
+    node_begin(&first);
+    struct call start = start_of(&first, IMPATIENT, "{}");
+    ask(&first, &start);
+    node_end(&first);
+    char id[UUID_TEXT_SIZE];
+    char forget[160];
+    uuid_print(&start.id, id);
+    (void)snprintf(forget, sizeof forget,
+                   "update sagad.saga set node = 0 where id = '%s' returning coalesce(wake_at, -1)",
+                   id);
+    assert_string_equal(ask_database(forget), "-1");
+
+    struct node second;
+    node_begin(&second);
+
+    await_state(&start.id, SAGA_COMPENSATED);
+    node_end(&second);
+}
+
 /* ---- the broker is away ---- */
 
 /* Its participant has a second, from when the command was handed to a broker. */
@@ -315,6 +342,7 @@ int main(void)
         cmocka_unit_test(a_reply_is_not_unknown_because_memory_is_old),
         cmocka_unit_test(a_reply_that_is_decided_twice_is_counted_once),
         cmocka_unit_test(an_attempt_that_nobody_answered_is_counted),
+        cmocka_unit_test(a_timer_that_memory_lost_still_fires),
         cmocka_unit_test(the_time_of_what_never_left_does_not_run),
     };
     return cmocka_run_group_tests(tests, engine_fixture_start, engine_fixture_stop);

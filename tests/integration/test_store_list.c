@@ -278,7 +278,7 @@ static void open_sagas_are_counted_by_definition_state_and_attention(void **stat
     (void)state;
     struct state_count *rows = NULL;
     size_t count = 0;
-    OK(store_count_open(store, &fixture_arena, &rows, &count, &err));
+    OK(store_count_open(store, 0, &fixture_arena, &rows, &count, &err));
 
     int64_t total = 0;
     for (size_t i = 0; i < count; i++) {

@@ -320,6 +320,81 @@ static void the_wake_up_follows_lazily(void **state)
     store_close(store);
 }
 
+/* Found among those that are open, in any order. */
+static size_t overdue(struct store *store, int64_t before_ms, struct uuid *ret_last)
+{
+    struct state_count *rows = NULL;
+    size_t count = 0;
+    size_t found = 0;
+    OK(store_count_open(store, before_ms, &fixture_arena, &rows, &count, &err));
+    for (size_t i = 0; i < count; i++) {
+        found += rows[i].overdue.size / sizeof(struct uuid);
+        if (rows[i].overdue.size > 0) memcpy(ret_last, rows[i].overdue.data, sizeof *ret_last);
+    }
+    return found;
+}
+
+static void commit_near(struct store *store, const struct saga_write *saga, int64_t near_until_ms)
+{
+    COMMIT_OK(store, .sagas = saga, .saga_count = 1, .near_until_ms = near_until_ms);
+}
+
+static void what_memory_holds_is_not_woken(void **state)
+{
+    (void)state;
+    struct store *const store = given_store();
+    struct saga_write saga = due_saga(NOW);
+    commit_near(store, &saga, NOW);
+    assert_int_equal(wake_at(&saga), -1);
+
+    saga = next_of(&saga);
+    saga.due_at_ms = NOW + 9000;
+    commit_near(store, &saga, NOW + 100);
+    assert_int_equal(wake_at(&saga), NOW + 9000);
+
+    saga = next_of(&saga);
+    saga.due_at_ms = NOW + 200;
+    commit_near(store, &saga, NOW + 200);
+    assert_int_equal(wake_at(&saga), NOW + 9000);
+
+    saga = next_of(&saga);
+    saga.due_at_ms = NOW + 400;
+    commit_near(store, &saga, NOW + 200);
+    assert_int_equal(wake_at(&saga), NOW + 400);
+    store_close(store);
+}
+
+static int64_t given_definition(struct store *store)
+{
+    static const uint8_t HASH[DEFINITION_HASH_SIZE];
+    struct definition_row row;
+    bool is_new = false;
+    OK(store_definition_put(store, BYTES("late"), HASH, BYTES("{}"), 0, &fixture_arena, &row,
+                            &is_new, &err));
+    return row.id;
+}
+
+static void what_is_overdue_is_found_by_who_wrote_it_or_when_that_node_is_gone(void **state)
+{
+    (void)state;
+    const char *const name = given_namespace();
+    const struct node writer = given_node(name);
+    const struct node other = given_node(name);
+    struct saga_write sagas[] = {due_saga(NOW - 1), due_saga(NOW)};
+    sagas[0].definition_id = sagas[1].definition_id = given_definition(writer.store);
+    COMMIT_OK(writer.store, .sagas = sagas, .saga_count = 2, .near_until_ms = NOW);
+    struct uuid id = {0};
+
+    assert_int_equal(overdue(writer.store, NOW, &id), 1);
+    assert_true(uuid_equal(&id, &sagas[0].id));
+    assert_int_equal(overdue(other.store, NOW, &id), 0);
+    (void)ask("update sagad.saga set node = 0 where definition_id = %lld",
+              (long long)sagas[0].definition_id);
+    assert_int_equal(overdue(other.store, NOW, &id), 1);
+    store_close(writer.store);
+    store_close(other.store);
+}
+
 /* L5: what was put off long ago must not stand before what is due. */
 static void many_that_were_put_off_hide_nothing(void **state)
 {
@@ -378,6 +453,8 @@ static int run(void)
         cmocka_unit_test(due_sagas_come_oldest_first_and_once),
         cmocka_unit_test(a_due_saga_that_nobody_fired_comes_again_later),
         cmocka_unit_test(the_wake_up_follows_lazily),
+        cmocka_unit_test(what_memory_holds_is_not_woken),
+        cmocka_unit_test(what_is_overdue_is_found_by_who_wrote_it_or_when_that_node_is_gone),
         cmocka_unit_test(many_that_were_put_off_hide_nothing),
         cmocka_unit_test(a_locked_saga_is_passed_over),
     };
