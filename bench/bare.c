@@ -3,17 +3,21 @@
  *   What the machine could give at best: the same rows and records as sagad's, and no rules.
  *
  *     saga-bare database URL SAGAS BATCH      rows of 3-step sagas in batches, one connection
+ *     saga-bare starts URL SAGAS BATCH        the rows of their starts alone
  *     saga-bare transport BROKERS TRIPS OPEN  command and reply through the broker, nothing stored
  *     saga-bare loop URL BROKERS SAGAS OPEN   both: start, commit, command, reply, commit, ...
  *
- * The tables are sagad's own (run `sagad migrate` first). A participant that answers topic
- * bench.commands must be running: saga-participant-echo. Replies come to bench.replies.
- * FETCH_WAIT_MS in the environment sets fetch.wait.max.ms. Prints one line of JSON. One loop, one
- * connection, batches that form by themselves.
+ * The tables are sagad's own (run `sagad migrate` first), in a database where no sagad works, and
+ * empty (truncate them between runs). INPUT_BYTES in the environment makes each input so large. A
+ * participant that answers topic bench.commands must be running: saga-participant-echo. Replies
+ * come to bench.replies. FETCH_WAIT_MS in the environment sets fetch.wait.max.ms. Prints one line
+ * of JSON. One loop, one connection, batches that form by themselves.
  */
+#include <arpa/inet.h>
 #include <libpq-fe.h>
 #include <librdkafka/rdkafka.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,6 +51,34 @@ static void die(const char *what, const char *why)
     exit(1);
 }
 
+/* ---- the input of a saga ---- */
+
+static const char *input = INPUT;
+static size_t input_size = sizeof INPUT - 1;
+
+/* An input of so many bytes, letters that do not compress well. */
+static void make_input(const char *bytes)
+{
+    static const char LETTERS[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    static const char HEAD[] = "{\"pad\":\"";
+    const size_t size = bytes == NULL ? 0 : strtoul(bytes, NULL, 10);
+    if (size <= sizeof INPUT) return;
+    char *made = malloc(size + 1);
+    if (made == NULL) die("memory", "none");
+    memcpy(made, HEAD, sizeof HEAD - 1);
+    uint64_t seed = 88172645463325252U;
+    for (size_t i = sizeof HEAD - 1; i < size - 2; i++) {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        made[i] = LETTERS[seed >> 58];
+    }
+    memcpy(made + size - 2, "\"}", 3);
+    input = made;
+    input_size = size;
+}
+
 /* ---- PostgreSQL ---- */
 
 static const char *const STATEMENTS[][2] = {
@@ -57,7 +89,7 @@ static const char *const STATEMENTS[][2] = {
      "'" PACKED "'::bytea from unnest($1::uuid[]) i"                            },
     {"input",
      "insert into sagad.saga_start (namespace_id, definition_id, id, input, labels) "
-     "select 999, 1, i, '" INPUT "', '{}' from unnest($1::uuid[]) i"            },
+     "select 999, 1, i, v, '{}' from unnest($1::uuid[], $2::text[]) t(i, v)"    },
     {"key",
      "insert into sagad.request_key (week, namespace_id, key, fingerprint, created_at, "
      "saga_id, status) select sagad.week_of(sagad.now_ms()), 999, i::text, "
@@ -73,7 +105,8 @@ static const char *const STATEMENTS[][2] = {
      "packed = '" PACKED "'::bytea, "
      "state = case when $2::int = 3 then 3 else s.state end, "
      "finished_at = case when $2::int = 3 then 1764000000001 end "
-     "from v where s.namespace_id = 999 and s.id = v.i and s.revision = $2::int"},
+     "from v cross join lateral (select h.ctid from sagad.saga h where h.namespace_id = 999 "
+     "and h.id = v.i offset 0) h where s.ctid = h.ctid and s.revision = $2::int"},
 };
 
 static PGconn *connect_database(const char *url)
@@ -128,6 +161,46 @@ static void send_statement(PGconn *connection, const char *name, const char *ids
     }
 }
 
+static char *put_number(char *to, uint32_t number)
+{
+    const uint32_t big = htonl(number);
+    memcpy(to, &big, sizeof big);
+    return to + sizeof big;
+}
+
+/* The inputs of so many sagas, in PostgreSQL's binary form of text[]: each one is sent. */
+static const char *inputs_of(int count, int *ret_size)
+{
+    enum { TEXT_TYPE = 25, HEAD_SIZE = 20 };
+    static char *room;
+    static size_t room_size;
+    const size_t size = HEAD_SIZE + (size_t)count * (input_size + sizeof(uint32_t));
+    if (room_size < size) room = realloc(room, room_size = size);
+    if (room == NULL) die("memory", "none");
+    char *at = room;
+    const uint32_t head[] = {1, 0, TEXT_TYPE, (uint32_t)count, 1};
+    for (size_t i = 0; i < sizeof head / sizeof *head; i++) {
+        at = put_number(at, head[i]);
+    }
+    for (int i = 0; i < count; i++) {
+        at = put_number(at, (uint32_t)input_size);
+        memcpy(at, input, input_size);
+        at += input_size;
+    }
+    *ret_size = (int)size;
+    return room;
+}
+
+static void send_inputs(PGconn *connection, const char *ids, int count)
+{
+    int lengths[] = {0, 0};
+    const int formats[] = {0, 1};
+    const char *values[] = {ids, inputs_of(count, &lengths[1])};
+    if (PQsendQueryPrepared(connection, "input", 2, values, lengths, formats, 0) != 1) {
+        die("input", PQerrorMessage(connection));
+    }
+}
+
 static void send_text(PGconn *connection, const char *text)
 {
     if (PQsendQueryParams(connection, text, 0, NULL, NULL, NULL, NULL, 0) != 1) {
@@ -156,7 +229,7 @@ static void commit_batch(PGconn *connection, const struct ids *fresh, const stru
     if (fresh->count > 0) {
         const char *ids = array_of(fresh);
         send_statement(connection, "start", ids, 0);
-        send_statement(connection, "input", ids, 0);
+        send_inputs(connection, ids, fresh->count);
         send_statement(connection, "key", ids, 0);
         send_statement(connection, "history", ids, 0);
         statements += 4;
@@ -173,21 +246,12 @@ static void commit_batch(PGconn *connection, const struct ids *fresh, const stru
     PQexitPipelineMode(connection);
 }
 
-static void clear_rows(PGconn *connection)
-{
-    PQclear(PQexec(connection, "delete from sagad.saga where namespace_id = 999"));
-    PQclear(PQexec(connection, "delete from sagad.saga_start where namespace_id = 999"));
-    PQclear(PQexec(connection, "delete from sagad.history where namespace_id = 999"));
-    PQclear(PQexec(connection, "delete from sagad.request_key where namespace_id = 999"));
-}
-
-static void database(const char *url, long sagas, int batch)
+static void database(const char *url, long sagas, int batch, int steps)
 {
     static struct ids fresh;
     static struct ids done[STEPS];
     if (batch < 1 || batch > BATCH_MAX) die("batch", "1 to 4000");
     PGconn *connection = connect_database(url);
-    clear_rows(connection);
     const double begun = now();
     for (long first = 0; first < sagas; first += batch) {
         struct ids some = {.count = 0};
@@ -201,7 +265,7 @@ static void database(const char *url, long sagas, int batch)
         }
         commit_batch(connection, &fresh, done);
         fresh.count = 0;
-        for (int step = 0; step < STEPS; step++) {
+        for (int step = 0; step < steps; step++) {
             done[step] = some;
             commit_batch(connection, &fresh, done);
             done[step].count = 0;
@@ -210,7 +274,6 @@ static void database(const char *url, long sagas, int batch)
     const double took = now() - begun;
     printf("{\"sagas\":%ld,\"batch\":%d,\"sagas_per_s\":%.0f}\n", sagas, batch,
            (double)sagas / took);
-    clear_rows(connection);
     PQfinish(connection);
 }
 
@@ -222,12 +285,13 @@ static rd_kafka_t *client(const char *brokers, bool consumer)
     char group[64];
     const char *wait = getenv("FETCH_WAIT_MS");
     (void)snprintf(group, sizeof group, "bench-bare-%d", getpid());
+    const char *linger = getenv("LINGER_MS");
     const char *const producing[][2] = {
-        {"linger.ms",                    "0"      },
-        {"acks",                         "all"    },
-        {"enable.idempotence",           "true"   },
-        {"queue.buffering.max.messages", "1000000"},
-        {NULL,                           NULL     }
+        {"linger.ms",                    linger == NULL ? "0" : linger},
+        {"acks",                         "all"                        },
+        {"enable.idempotence",           "true"                       },
+        {"queue.buffering.max.messages", "1000000"                    },
+        {NULL,                           NULL                         }
     };
     const char *const consuming[][2] = {
         {"group.id",            group                    },
@@ -254,7 +318,6 @@ static rd_kafka_t *client(const char *brokers, bool consumer)
 
 static void send_command(rd_kafka_t *producer, long number, int step)
 {
-    static char input[] = INPUT;
     char id[ID_SIZE];
     char token[96];
     char key[64];
@@ -280,6 +343,7 @@ static void send_command(rd_kafka_t *producer, long number, int step)
         {"ce_expirytime",     "2026-11-23T12:00:30.123Z"                               },
         {"traceparent",       "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"},
     };
+    void *body = (void *)(uintptr_t)input; /* librdkafka copies it, but wants it writable */
     rd_kafka_headers_t *list = rd_kafka_headers_new(16);
     for (size_t i = 0; i < sizeof headers / sizeof *headers; i++) {
         rd_kafka_header_add(list, headers[i][0], -1, headers[i][1], -1);
@@ -287,7 +351,7 @@ static void send_command(rd_kafka_t *producer, long number, int step)
     for (;;) {
         const rd_kafka_resp_err_t error = rd_kafka_producev(
             producer, RD_KAFKA_V_TOPIC("bench.commands"), RD_KAFKA_V_KEY(id, ID_SIZE - 1),
-            RD_KAFKA_V_VALUE(input, sizeof input - 1), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_VALUE(body, input_size), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
             RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
         if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
         if (error != RD_KAFKA_RESP_ERR__QUEUE_FULL) die("produce", rd_kafka_err2str(error));
@@ -397,7 +461,6 @@ static void circle(const char *url, const char *brokers, long sagas, long open)
         .steps = calloc((size_t)sagas, 1),
     };
     if (run.steps == NULL) die("memory", "none");
-    if (run.connection != NULL) clear_rows(run.connection);
     subscribe(run.consumer);
     const double begun = now();
     while (run.ended < sagas) {
@@ -415,7 +478,6 @@ static void circle(const char *url, const char *brokers, long sagas, long open)
     rd_kafka_destroy(run.consumer);
     rd_kafka_destroy(run.producer);
     if (run.connection != NULL) {
-        clear_rows(run.connection);
         PQfinish(run.connection);
     }
     free(run.steps);
@@ -423,15 +485,18 @@ static void circle(const char *url, const char *brokers, long sagas, long open)
 
 int main(int argc, char **argv)
 {
+    make_input(getenv("INPUT_BYTES"));
     if (argc == 5 && strcmp(argv[1], "database") == 0) {
-        database(argv[2], atol(argv[3]), atoi(argv[4]));
+        database(argv[2], atol(argv[3]), atoi(argv[4]), STEPS);
+    } else if (argc == 5 && strcmp(argv[1], "starts") == 0) {
+        database(argv[2], atol(argv[3]), atoi(argv[4]), 0);
     } else if (argc == 5 && strcmp(argv[1], "transport") == 0) {
         circle(NULL, argv[2], atol(argv[3]) / STEPS, atol(argv[4]));
     } else if (argc == 6 && strcmp(argv[1], "loop") == 0) {
         circle(argv[2], argv[3], atol(argv[4]), atol(argv[5]));
     } else {
         (void)fprintf(stderr,
-                      "usage: saga-bare database URL SAGAS BATCH | transport BROKERS TRIPS "
+                      "usage: saga-bare database|starts URL SAGAS BATCH | transport BROKERS TRIPS "
                       "OPEN | loop URL BROKERS SAGAS OPEN\n");
         return 2;
     }
