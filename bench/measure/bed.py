@@ -38,10 +38,12 @@ def run(name, *words, **environment):
 
 
 def until_warm(rate, name):
-    """Calls rate() until it rises no more; the last and best."""
-    rates = [rate()]
-    while len(rates) < WARM_ROUNDS_MAX and (len(rates) < 2 or rates[-1] > WARM_RISE * max(rates[:-1])):
+    """Calls rate() until two rounds in a row did not raise the best; the best."""
+    rates, level = [rate()], 0
+    while len(rates) < WARM_ROUNDS_MAX and level < 2:
+        best = max(rates)
         rates.append(rate())
+        level = 0 if rates[-1] > WARM_RISE * best else level + 1
     say(f"  warming {name}: {', '.join(f'{value:,}' for value in rates)}")
     return max(rates)
 
