@@ -130,9 +130,13 @@ struct ids {
     int count;
 };
 
+/* UUIDv7 of the minute in which the program began. */
 static void print_id(long number, char id[ID_SIZE])
 {
-    (void)snprintf(id, ID_SIZE, "018f3c1e-0000-7000-8000-%012ld", number);
+    static long long begun_ms;
+    if (begun_ms == 0) begun_ms = (long long)time(NULL) * 1000;
+    (void)snprintf(id, ID_SIZE, "%08llx-%04llx-7000-8000-%012ld", begun_ms >> 16 & 0xffffffff,
+                   begun_ms & 0xffff, number);
 }
 
 static const char *array_of(const struct ids *ids)

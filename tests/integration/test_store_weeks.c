@@ -1,0 +1,241 @@
+/*
+ * tests/integration/test_store_weeks.c
+ *   What is only added to lies in weeks: they are made ahead, and dropped when they are old.
+ *
+ * sagad.now_ms() is the clock of all of it: tests replace it to stand where they like.
+ */
+#include "migrations/migrations.h"
+#include "orchestrator/base/clock.h"
+#include "orchestrator/store/sql.h"
+#include "tests/integration/store_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+static const int64_t WEEK = INT64_C(604800000);
+static const char *const TABLES[] = {"history", "saga_start", "saga_tag"};
+enum { TABLE_COUNT = sizeof TABLES / sizeof *TABLES };
+
+/* ---- given ---- */
+
+static void given_clock(int64_t now_ms)
+{
+    (void)ask(
+        "create or replace function sagad.now_ms() returns bigint language sql stable as "
+        "$$ select %lld::bigint + 0 * extract(epoch from now())::bigint $$",
+        (long long)now_ms);
+}
+
+static struct uuid id_of(int64_t at_ms)
+{
+    static uint8_t random[10];
+    random[9]++;
+    return uuid_v7(at_ms, random);
+}
+
+/* Running, with a tag and one row of history, its id made at `at_ms`. */
+static struct saga_write given_saga(struct store *store, int64_t at_ms)
+{
+    static const struct tag_write TAG = {'l', BYTES("customer"), BYTES("c-1")};
+    struct saga_write saga = fresh_saga(id_of(at_ms), 1);
+    saga.created_at_ms = at_ms;
+    saga.tags = &TAG;
+    saga.tag_count = 1;
+    const struct history_write history = history_of(&saga, 1);
+    COMMIT_OK(store, .sagas = &saga, .saga_count = 1, .histories = &history, .history_count = 1);
+    return saga;
+}
+
+/* ---- then ---- */
+
+static const char *text_of(const struct saga_write *saga)
+{
+    static char texts[4][UUID_TEXT_SIZE];
+    static unsigned next;
+    char *const text = texts[next++ % 4];
+    uuid_print(&saga->id, text);
+    return text;
+}
+
+static void assert_all_lie_in(const struct saga_write *saga, const char *suffix)
+{
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        char wanted[64];
+        (void)snprintf(wanted, sizeof wanted, "sagad.%s_%s", TABLES[i], suffix);
+        const char *const key = strcmp(TABLES[i], "saga_start") == 0 ? "id" : "saga_id";
+        assert_string_equal(ask("select string_agg(tableoid::regclass::text, ' ') from sagad.%s"
+                                " where %s = '%s'",
+                                TABLES[i], key, text_of(saga)),
+                            wanted);
+    }
+}
+
+static void assert_lies_in_week(const struct saga_write *saga, int64_t week)
+{
+    char suffix[32];
+    (void)snprintf(suffix, sizeof suffix, "w%lld", (long long)week);
+    assert_all_lie_in(saga, suffix);
+}
+
+static size_t history_count(struct store *store, const struct saga_write *saga)
+{
+    struct history_row *rows = NULL;
+    size_t count = 0;
+    OK(store_history(store, &saga->id, 0, 100, &fixture_arena, &rows, &count, &err));
+    return count;
+}
+
+static bool week_is_there(const char *table, int64_t week)
+{
+    return strcmp(ask("select to_regclass('sagad.%s_w%lld') is not null", table, (long long)week),
+                  "t") == 0;
+}
+
+/* ---- weeks ahead ---- */
+
+static void weeks_are_made_ahead(void **state)
+{
+    (void)state;
+    struct store *const store = given_store();
+    const int64_t now_ms = clock_wall_ms();
+
+    OK(store_maintain(store, now_ms, &err));
+
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        for (int64_t week = -1; week <= 2; week++) {
+            assert_true(week_is_there(TABLES[i], now_ms / WEEK + week));
+        }
+    }
+    store_close(store);
+}
+
+static void a_saga_lies_in_the_week_of_its_id(void **state)
+{
+    (void)state;
+    struct store *const store = given_store();
+    const int64_t week = clock_wall_ms() / WEEK;
+
+    const struct saga_write first = given_saga(store, week * WEEK);
+    const struct saga_write last = given_saga(store, (week + 1) * WEEK - 1);
+    const struct saga_write next = given_saga(store, (week + 1) * WEEK);
+
+    assert_lies_in_week(&first, week);
+    assert_lies_in_week(&last, week);
+    assert_lies_in_week(&next, week + 1);
+    assert_int_equal(history_count(store, &last), 1);
+    store_close(store);
+}
+
+static void an_id_that_tells_no_time_lies_beside_the_weeks(void **state)
+{
+    (void)state;
+    struct store *const store = given_store();
+
+    const struct saga_write saga = given_saga(store, INT64_C(0xF00000000000));
+
+    assert_all_lie_in(&saga, "other");
+    assert_true(loaded(store, saga.id).found);
+    assert_int_equal(history_count(store, &saga), 1);
+    store_close(store);
+}
+
+static void a_clock_that_jumps_finds_its_weeks_later(void **state)
+{
+    (void)state;
+    struct store *const store = given_store();
+    const int64_t later_ms = clock_wall_ms() + 5 * WEEK;
+    given_clock(later_ms);
+    const struct saga_write saga = given_saga(store, later_ms);
+    assert_all_lie_in(&saga, "other");
+
+    OK(store_maintain(store, later_ms, &err));
+
+    assert_lies_in_week(&saga, later_ms / WEEK);
+    assert_true(loaded(store, saga.id).found);
+    assert_int_equal(history_count(store, &saga), 1);
+    store_close(store);
+}
+
+/* ---- the migration ---- */
+
+static void apply(PGconn *connection, const struct sql *migration)
+{
+    char number[8];
+    (void)snprintf(number, sizeof number, "%.4s", migration->name);
+    const char *const values[] = {number, migration->name, migration->text};
+    PGresult *result = PQexec(connection, migration->text);
+    assert_int_not_equal(PQresultStatus(result), PGRES_FATAL_ERROR);
+    PQclear(result);
+    result =
+        PQexecParams(connection, SQL_SCHEMA_VERSION_INSERT.text, 3, NULL, values, NULL, NULL, 0);
+    assert_int_equal(PQresultStatus(result), PGRES_COMMAND_OK);
+    PQclear(result);
+}
+
+static void rows_of_before_are_moved_into_their_weeks(void **state)
+{
+    (void)state;
+    const char *const url = given_database();
+    PGconn *const connection = PQconnectdb(url);
+    PQclear(PQexec(connection, SQL_SCHEMA_VERSION_CREATE.text));
+    apply(connection, &MIGRATION_0001_SAGAS);
+    apply(connection, &MIGRATION_0002_REQUESTS_AND_MESSAGES);
+    apply(connection, &MIGRATION_0003_NODES);
+    (void)ask_at(
+        url,
+        "insert into sagad.saga (namespace_id, id, definition_id, created_at, odd_id, node,"
+        " revision, attention, state, paused, packed)"
+        " values (1, '01800000-0000-7000-8000-000000000001', 1, 0, false, 0, 1, 0, 1, false, ''),"
+        "        (1, 'ffffffff-0000-4000-8000-000000000001', 1, 0, true, 0, 1, 0, 1, false, '');"
+        "insert into sagad.saga_start (namespace_id, definition_id, id, input)"
+        " select 1, 1, id, '{}' from sagad.saga;"
+        "insert into sagad.saga_tag select 1, 'l', 'n', 'v', id from sagad.saga;"
+        "insert into sagad.history (namespace_id, saga_id, seq, count, revision, at, entries)"
+        " select 1, id, 1, 1, 1, 0, '[]' from sagad.saga;");
+    PQfinish(connection);
+    uint32_t from = 0;
+    uint32_t to = 0;
+
+    (void)ask_at(url,
+                 "create or replace function sagad.now_ms() returns bigint language sql stable "
+                 "as 'select 1650000000000'");
+    OK(store_migrate(url, &from, &to, &err));
+
+    assert_int_equal(from, 3);
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        char question[160];
+        (void)snprintf(
+            question, sizeof question,
+            "select string_agg(tableoid::regclass::text, ' ' order by tableoid::regclass::text)"
+            " from sagad.%s",
+            TABLES[i]);
+        char wanted[96];
+        (void)snprintf(wanted, sizeof wanted, "sagad.%s_other sagad.%s_w2726", TABLES[i],
+                       TABLES[i]);
+        assert_string_equal(ask_at(url, question), wanted);
+    }
+}
+
+static int run(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(weeks_are_made_ahead),
+        cmocka_unit_test(a_saga_lies_in_the_week_of_its_id),
+        cmocka_unit_test(an_id_that_tells_no_time_lies_beside_the_weeks),
+        cmocka_unit_test(rows_of_before_are_moved_into_their_weeks),
+        cmocka_unit_test(a_clock_that_jumps_finds_its_weeks_later),
+    };
+    return cmocka_run_group_tests(tests, fixture_start, fixture_stop);
+}
+
+int main(void)
+{
+    return fixture_run_or_skip(run);
+}
