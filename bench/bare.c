@@ -24,7 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { STEPS = 3, BATCH_MAX = 4000, ID_SIZE = 37, PATIENCE_S = 120 };
+enum { STEPS = 3, BATCH_MAX = 4000, ID_SIZE = 37, PATIENCE_S = 120, ACQUAINTANCE = 1000000000 };
 
 #define INPUT                                                                                      \
     "{\"order_id\":\"o-12345678\",\"amount\":1299,\"currency\":\"EUR\",\"customer\":\"c-998877\"," \
@@ -397,6 +397,29 @@ static void subscribe(rd_kafka_t *consumer)
     if (message != NULL) rd_kafka_message_destroy(message);
 }
 
+/*
+ * A first command and its reply, before the clock runs: a new producer waits up to a second for its
+ * id and for the leaders of its partitions, a new consumer for its offsets.
+ */
+static void make_acquaintance(rd_kafka_t *producer, rd_kafka_t *consumer)
+{
+    enum { COMMANDS = 200 }; /* enough to come by each partition */
+    for (int i = 0; i < COMMANDS; i++) {
+        send_command(producer, ACQUAINTANCE + i, 0);
+    }
+    const double begun = now();
+    for (int replies = 0; replies < COMMANDS;) {
+        rd_kafka_poll(producer, 0);
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);
+        if (message == NULL && now() - begun > 30) die("kafka", "no reply within 30 s");
+        if (message == NULL) continue;
+        long number = 0;
+        int step = 0;
+        if (read_token(message, &number, &step) && number >= ACQUAINTANCE) replies++;
+        rd_kafka_message_destroy(message);
+    }
+}
+
 /* ---- both ---- */
 
 struct run {
@@ -466,6 +489,7 @@ static void circle(const char *url, const char *brokers, long sagas, long open)
     };
     if (run.steps == NULL) die("memory", "none");
     subscribe(run.consumer);
+    make_acquaintance(run.producer, run.consumer);
     const double begun = now();
     while (run.ended < sagas) {
         if (collect(&run, &fresh, done) > 0) {
