@@ -27,7 +27,7 @@ static bool next_line(struct bytes lines, size_t *at, size_t *number, struct byt
 
 bool push_check(struct push *push)
 {
-    struct arena arena = {NULL, 0};
+    struct arena arena = {0};
     size_t at = 0;
     size_t number = 0;
     struct bytes line;
@@ -107,7 +107,7 @@ static enum status push_batch(struct push *push, struct batch *batch, struct byt
 
 enum status push_all(struct push *push)
 {
-    struct arena arena = {NULL, 0};
+    struct arena arena = {0};
     struct batch batch = {.count = 0};
     enum status status = STATUS_OK;
     size_t sent = 0;

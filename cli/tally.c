@@ -14,7 +14,7 @@ enum { LOOK_EVERY_MS = 400, LOOK_SHARE = 6 };
 static enum status each_saga(struct cli *cli, const char *path,
                              void (*take)(void *, const struct json_view *), void *context)
 {
-    struct arena arena = {NULL, 0};
+    struct arena arena = {0};
     char cursor[512] = "";
     enum status status = STATUS_OK;
     for (bool more = true; more && status == STATUS_OK;) {

@@ -90,7 +90,7 @@ static enum status watch_lines(struct cli *cli, const char *id)
     struct reader reader = {.cli = cli, .id = id};
     reader.lines = (struct history_lines){
         .terminal = &cli->terminal, .arena = &reader.arena, .wide = cli->format == FORMAT_WIDE};
-    struct arena arena = {NULL, 0};
+    struct arena arena = {0};
     enum status status = STATUS_OK;
     for (bool ended = false; !ended && status == STATUS_OK;) {
         arena_reset(&arena);
@@ -180,8 +180,8 @@ static enum status watch_table(struct cli *cli, const char *id)
     struct follow follow = {.cli = cli, .id = id, .tick = draw, .tick_context = &screen};
     /* While the next answer is awaited, the one shown must stay: two arenas take turns. */
     struct arena arenas[2] = {
-        {NULL, 0},
-        {NULL, 0}
+        {0},
+        {0}
     };
     enum status status = STATUS_OK;
     for (int turn = 0;; turn = 1 - turn) {

@@ -8,7 +8,12 @@
 #include <string.h>
 
 /* Chunks double from the first to the largest size; a bigger request gets a chunk of its own. */
-enum { CHUNK_SIZE_MIN = 1024, CHUNK_SIZE_MAX = 64 * 1024, ALIGNMENT = alignof(max_align_t) };
+enum {
+    CHUNK_SIZE_MIN = 1024,
+    CHUNK_SIZE_MAX = 64 * 1024,
+    KEPT_MAX = 4 * 1024 * 1024, /* bytes that a reset arena holds on to */
+    ALIGNMENT = alignof(max_align_t),
+};
 
 struct arena_chunk {
     struct arena_chunk *older;
@@ -32,14 +37,25 @@ static size_t next_chunk_size(const struct arena_chunk *newest)
     return doubled < CHUNK_SIZE_MAX ? doubled : CHUNK_SIZE_MAX;
 }
 
-static void add_chunk(struct arena *arena, size_t needed)
+static struct arena_chunk *new_chunk(size_t size)
 {
-    size_t size = next_chunk_size(arena->chunk);
-    if (size - sizeof(struct arena_chunk) < needed) size = needed + sizeof(struct arena_chunk);
     struct arena_chunk *const chunk = malloc(size);
     if (chunk == NULL) abort();
-    chunk->older = arena->chunk;
     chunk->capacity = size - sizeof(*chunk);
+    return chunk;
+}
+
+static void add_chunk(struct arena *arena, size_t needed)
+{
+    struct arena_chunk *chunk = arena->spare;
+    if (chunk != NULL && chunk->capacity >= needed) {
+        arena->spare = chunk->older;
+    } else {
+        size_t size = next_chunk_size(arena->chunk);
+        if (size - sizeof(struct arena_chunk) < needed) size = needed + sizeof(struct arena_chunk);
+        chunk = new_chunk(size);
+    }
+    chunk->older = arena->chunk;
     chunk->used = 0;
     arena->chunk = chunk;
 }
@@ -86,38 +102,49 @@ char *arena_copy(struct arena *arena, const void *data, size_t size)
     return copy;
 }
 
+static void free_chunks(struct arena_chunk *chunk)
+{
+    while (chunk != NULL) {
+        struct arena_chunk *const older = chunk->older;
+        free(chunk);
+        chunk = older;
+    }
+}
+
+static size_t held_by(const struct arena_chunk *chunk)
+{
+    size_t held = 0;
+    for (; chunk != NULL; chunk = chunk->older) {
+        held += chunk->capacity + sizeof(*chunk);
+    }
+    return held;
+}
+
 void arena_reset(struct arena *arena)
 {
-    struct arena_chunk *kept = NULL;
+    size_t kept = held_by(arena->spare);
     for (struct arena_chunk *chunk = arena->chunk, *older = NULL; chunk != NULL; chunk = older) {
+        const size_t size = chunk->capacity + sizeof(*chunk);
         older = chunk->older;
-        if (kept == NULL && chunk->capacity <= CHUNK_SIZE_MAX) {
-            kept = chunk;
-        } else {
+        if (size > CHUNK_SIZE_MAX || kept + size > KEPT_MAX) {
             free(chunk);
+            continue;
         }
+        kept += size;
+        chunk->older = arena->spare;
+        arena->spare = chunk;
     }
-    if (kept != NULL) {
-        kept->older = NULL;
-        kept->used = 0;
-    }
-    *arena = (struct arena){.chunk = kept};
+    *arena = (struct arena){.spare = arena->spare};
 }
 
 void arena_done(struct arena *arena)
 {
-    for (struct arena_chunk *chunk = arena->chunk, *older = NULL; chunk != NULL; chunk = older) {
-        older = chunk->older;
-        free(chunk);
-    }
+    free_chunks(arena->chunk);
+    free_chunks(arena->spare);
     *arena = (struct arena){0};
 }
 
 size_t arena_held(const struct arena *arena)
 {
-    size_t held = 0;
-    for (const struct arena_chunk *chunk = arena->chunk; chunk != NULL; chunk = chunk->older) {
-        held += chunk->capacity + sizeof(*chunk);
-    }
-    return held;
+    return held_by(arena->chunk) + held_by(arena->spare);
 }

@@ -17,6 +17,7 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *chunk; /* newest first; NULL when empty */
+    struct arena_chunk *spare; /* kept by arena_reset, to be used again */
     size_t used_bytes;         /* handed out since the last reset */
 };
 
@@ -35,7 +36,10 @@ char *arena_copy(struct arena *arena, const void *data, size_t size);
  */
 bool arena_extend(struct arena *arena, const void *newest, size_t old_size, size_t new_size);
 
-/* Everything handed out becomes invalid; one chunk of at most 64 KiB is kept. */
+/*
+ * Everything handed out becomes invalid. Chunks of at most 64 KiB are kept, 4 MiB together, so that
+ * the next unit of work asks the heap for little.
+ */
 void arena_reset(struct arena *arena);
 
 /* Release all memory; the arena is empty and may be used again. */

@@ -73,7 +73,10 @@ void json_write_int(struct buffer *buffer, int64_t value);
  * process keeps the C locale for numbers.
  */
 void json_write_double(struct buffer *buffer, double value);
-/* RFC 3339, UTC, milliseconds, in quotes; 0 writes null. */
+enum { TIME_TEXT_SIZE = sizeof "2026-01-31T12:00:00.000Z" };
+/* RFC 3339, UTC, milliseconds; years 0 to 9999. Returns the length without the NUL. */
+size_t time_print(int64_t at_ms, char ret_text[TIME_TEXT_SIZE]);
+/* The same in quotes; 0 writes null. */
 void json_write_time(struct buffer *buffer, int64_t at_ms);
 /* The same value without white space outside strings; numbers and strings keep their bytes. */
 void json_write_compact(struct buffer *buffer, const struct json_view *view);

@@ -55,8 +55,14 @@ void json_write_text(struct buffer *buffer, const char *text)
 void json_write_int(struct buffer *buffer, int64_t value)
 {
     char text[24];
-    const int size = snprintf(text, sizeof(text), "%" PRId64, value);
-    buffer_add(buffer, text, (size_t)size);
+    char *at = text + sizeof(text);
+    uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    do {
+        *--at = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0) *--at = '-';
+    buffer_add(buffer, at, (size_t)(text + sizeof(text) - at));
 }
 
 /* What printf writes, without the plus sign and the leading zeros of its exponent. */
@@ -111,14 +117,19 @@ static void civil_date(int64_t days, int64_t *ret_year, int *ret_month, int *ret
     *ret_year = year_of_era + era * 400 + (*ret_month <= 2);
 }
 
-void json_write_time(struct buffer *buffer, int64_t at_ms)
+/* `count` digits with leading zeros. */
+static char *put_digits(char *at, int count, int64_t value)
 {
-    enum { MS_PER_DAY = 24 * 60 * 60 * 1000 };
-
-    if (at_ms == 0) {
-        buffer_add_text(buffer, "null");
-        return;
+    for (int i = count; i-- > 0; value /= 10) {
+        at[i] = (char)('0' + value % 10);
     }
+    return at + count;
+}
+
+size_t time_print(int64_t at_ms, char ret_text[TIME_TEXT_SIZE])
+{
+    enum { MS_PER_DAY = 24 * 60 * 60 * 1000, YEAR_MAX = 9999 };
+
     int64_t ms = at_ms % MS_PER_DAY;
     int64_t days = at_ms / MS_PER_DAY;
     if (ms < 0) {
@@ -129,12 +140,39 @@ void json_write_time(struct buffer *buffer, int64_t at_ms)
     int month = 0;
     int day = 0;
     civil_date(days, &year, &month, &day);
+    if (year < 0) year = 0;
+    if (year > YEAR_MAX) year = YEAR_MAX;
     const int second_of_day = (int)(ms / 1000);
-    char text[64];
-    const int size = snprintf(
-        text, sizeof(text), "\"%04" PRId64 "-%02d-%02dT%02d:%02d:%02d.%03dZ\"", year, month, day,
-        second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60, (int)(ms % 1000));
-    buffer_add(buffer, text, (size_t)size);
+    char *at = ret_text;
+    at = put_digits(at, 4, year);
+    *at++ = '-';
+    at = put_digits(at, 2, month);
+    *at++ = '-';
+    at = put_digits(at, 2, day);
+    *at++ = 'T';
+    at = put_digits(at, 2, second_of_day / 3600);
+    *at++ = ':';
+    at = put_digits(at, 2, second_of_day / 60 % 60);
+    *at++ = ':';
+    at = put_digits(at, 2, second_of_day % 60);
+    *at++ = '.';
+    at = put_digits(at, 3, ms % 1000);
+    *at++ = 'Z';
+    *at = '\0';
+    return (size_t)(at - ret_text);
+}
+
+void json_write_time(struct buffer *buffer, int64_t at_ms)
+{
+    if (at_ms == 0) {
+        buffer_add_text(buffer, "null");
+        return;
+    }
+    char text[TIME_TEXT_SIZE];
+    const size_t size = time_print(at_ms, text);
+    buffer_add_char(buffer, '"');
+    buffer_add(buffer, text, size);
+    buffer_add_char(buffer, '"');
 }
 
 void json_write_compact_text(struct buffer *buffer, struct bytes text)

@@ -81,20 +81,40 @@ static void what_is_handed_out_is_most_of_what_is_held(void **state)
     arena_done(&arena);
 }
 
-static void reset_keeps_at_most_one_ordinary_chunk(void **state)
+static void fill(struct arena *arena, int bytes)
+{
+    for (int i = 0; i < bytes / 80; i++) {
+        (void)arena_alloc(arena, 80);
+    }
+}
+
+static void reset_keeps_ordinary_chunks_up_to_4_mib(void **state)
 {
     (void)state;
     struct arena arena = {0};
-    for (int i = 0; i < 10000; i++) {
-        (void)arena_alloc(&arena, 80);
-    }
+    fill(&arena, 20 * 1024 * 1024);
     (void)arena_alloc(&arena, (size_t)10 * 1024 * 1024);
 
     arena_reset(&arena);
 
-    assert_in_range(arena_held(&arena), 1024, 64 * 1024);
+    assert_in_range(arena_held(&arena), 3 * 1024 * 1024, 4 * 1024 * 1024);
     arena_done(&arena);
     assert_int_equal(arena_held(&arena), 0);
+}
+
+static void what_a_reset_kept_is_used_again(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    fill(&arena, 1024 * 1024);
+    arena_reset(&arena);
+    const size_t kept = arena_held(&arena);
+
+    fill(&arena, 900 * 1024);
+
+    assert_int_equal(arena_held(&arena), kept);
+    assert_true(all_zero(arena_alloc(&arena, 80), 80));
+    arena_done(&arena);
 }
 
 static void only_the_newest_allocation_can_be_extended(void **state)
@@ -130,7 +150,8 @@ int main(void)
         cmocka_unit_test(allocations_do_not_overlap),
         cmocka_unit_test(a_small_arena_holds_little),
         cmocka_unit_test(what_is_handed_out_is_most_of_what_is_held),
-        cmocka_unit_test(reset_keeps_at_most_one_ordinary_chunk),
+        cmocka_unit_test(reset_keeps_ordinary_chunks_up_to_4_mib),
+        cmocka_unit_test(what_a_reset_kept_is_used_again),
         cmocka_unit_test(only_the_newest_allocation_can_be_extended),
         cmocka_unit_test(a_copy_ends_with_nul),
     };
