@@ -6,13 +6,13 @@
 
 #include "orchestrator/bus/trace.h"
 
+#include "sagas/base/json_view.h"
+
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum {
-    TIME_TEXT_SIZE = sizeof "2026-01-31T12:00:00.000Z",
+    NUMBER_TEXT_SIZE = 12,
     ID_TEXT_SIZE = UUID_TEXT_SIZE + IDENT_SIZE_MAX + 40,
     OWN_HEADERS = 18,
 };
@@ -24,33 +24,55 @@ static void add(rd_kafka_headers_t *headers, const char *name, struct bytes valu
 
 static void add_time(rd_kafka_headers_t *headers, const char *name, int64_t at_ms)
 {
-    const time_t seconds = (time_t)(at_ms / 1000);
-    struct tm tm;
-    char text[TIME_TEXT_SIZE + 40]; /* room for what gmtime_r could make of nonsense */
-    gmtime_r(&seconds, &tm);
-    snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900,
-             tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(at_ms % 1000));
-    add(headers, name, bytes_of(text));
+    char text[TIME_TEXT_SIZE];
+    const size_t size = time_print(at_ms, text);
+    add(headers, name, (struct bytes){text, size});
+}
+
+static struct bytes decimal(uint32_t value, char text[NUMBER_TEXT_SIZE])
+{
+    char *at = text + NUMBER_TEXT_SIZE;
+    do {
+        *--at = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    return (struct bytes){at, (size_t)(text + NUMBER_TEXT_SIZE - at)};
+}
+
+struct id_text {
+    char text[ID_TEXT_SIZE];
+    size_t size;
+};
+
+static void append(struct id_text *id, struct bytes part)
+{
+    assert(id->size + 1 + part.size <= sizeof(id->text));
+    id->text[id->size++] = '/';
+    memcpy(id->text + id->size, part.data, part.size);
+    id->size += part.size;
+}
+
+static void add_id(rd_kafka_headers_t *headers, const char *name, const struct id_text *id)
+{
+    add(headers, name, (struct bytes){id->text, id->size});
 }
 
 /* ce_subject, ce_idempotencykey, ce_id: each is the one before it and something more. */
 static void add_ids(rd_kafka_headers_t *headers, const struct command *command)
 {
-    char text[ID_TEXT_SIZE];
-    uuid_print(&command->saga_id, text);
-    add(headers, "ce_subject", bytes_of(text));
+    char number[NUMBER_TEXT_SIZE];
+    struct id_text id;
+    uuid_print(&command->saga_id, id.text);
+    id.size = UUID_TEXT_SIZE - 1;
+    add_id(headers, "ce_subject", &id);
 
-    size_t size = strlen(text);
-    const struct bytes step = command->step->id;
-    assert(step.size <= IDENT_SIZE_MAX);
-    size += (size_t)snprintf(text + size, sizeof text - size, "/%.*s", (int)step.size, step.data);
-    if (command->index != INDEX_NONE) {
-        size += (size_t)snprintf(text + size, sizeof text - size, "/%d", command->index);
-    }
-    add(headers, "ce_idempotencykey", bytes_of(text));
+    append(&id, command->step->id);
+    if (command->index != INDEX_NONE) append(&id, decimal((uint32_t)command->index, number));
+    add_id(headers, "ce_idempotencykey", &id);
 
-    snprintf(text + size, sizeof text - size, "/%s/%u", op_name(command->op), command->attempt);
-    add(headers, "ce_id", bytes_of(text));
+    append(&id, bytes_of(op_name(command->op)));
+    append(&id, decimal(command->attempt, number));
+    add_id(headers, "ce_id", &id);
 }
 
 static void add_token(rd_kafka_headers_t *headers, const struct token_keys *keys,
@@ -93,8 +115,7 @@ rd_kafka_headers_t *command_headers(const struct command_origin *origin,
                                     const struct command *command, const struct bus_saga *saga)
 {
     rd_kafka_headers_t *headers = rd_kafka_headers_new(OWN_HEADERS + command->send->header_count);
-    char attempt[16];
-    snprintf(attempt, sizeof attempt, "%u", command->attempt);
+    char attempt[NUMBER_TEXT_SIZE];
 
     add(headers, "content-type", BYTES("application/json"));
     add(headers, "ce_specversion", BYTES("1.0"));
@@ -105,7 +126,7 @@ rd_kafka_headers_t *command_headers(const struct command_origin *origin,
     add(headers, "ce_sagaop", bytes_of(op_name(command->op)));
     add(headers, "ce_sagastep", command->step->id);
     add(headers, "ce_sagadef", saga->definition);
-    add(headers, "ce_sagaattempt", bytes_of(attempt));
+    add(headers, "ce_sagaattempt", decimal(command->attempt, attempt));
     add(headers, "ce_sagareplyto", bytes_of(origin->reply_topic));
     add_token(headers, origin->keys, command);
     if (command->expires_at_ms > 0) add_time(headers, "ce_expirytime", command->expires_at_ms);

@@ -14,9 +14,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum {
     POLL_MS = 100,
+    GATHER_MS = 10, /* deliveries that come soon after one are taken together */
     TOPIC_NAME_MAX = 249,
     PROBE_MS = 1000,        /* how long a broker may take to answer */
     PROBE_DOWN_MS = 500,    /* between probes while it does not */
@@ -58,22 +60,36 @@ struct producer {
     struct refusal *refusals;
 };
 
+/* What marks a record as a command: without it nobody waits for news of the record. */
+static char A_COMMAND;
+
+static bool saga_of(const rd_kafka_message_t *message, struct uuid *ret_id)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const void *value = NULL;
+    size_t size = 0;
+    return message->_private == &A_COMMAND &&
+           rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+           rd_kafka_header_get_last(headers, "ce_subject", &value, &size) ==
+               RD_KAFKA_RESP_ERR_NO_ERROR &&
+           uuid_parse((struct bytes){value, size}, ret_id);
+}
+
 /* Thread: poller (or whoever closes). */
 static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
 {
     (void)kafka;
     struct producer *producer = ((struct client *)opaque)->owner;
-    struct uuid *saga_id = message->_private;
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         atomic_store_explicit(&producer->delivered, true, memory_order_relaxed);
-    } else if (!atomic_load(&producer->stopping)) {
-        client_warn(&producer->client, "record_undelivered", "topic=%s error=\"%s\"",
-                    rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
-        if (saga_id != NULL) {
-            producer->callbacks->on_undelivered(producer->callbacks->context, saga_id);
-        }
+        return;
     }
-    free(saga_id);
+    if (atomic_load(&producer->stopping)) return;
+    client_warn(&producer->client, "record_undelivered", "topic=%s error=\"%s\"",
+                rd_kafka_topic_name(message->rkt), rd_kafka_err2str(message->err));
+    struct uuid saga_id;
+    if (!saga_of(message, &saga_id)) return;
+    producer->callbacks->on_undelivered(producer->callbacks->context, &saga_id);
 }
 
 /* Thread: poller. What else can be wrong is in the log already. */
@@ -135,15 +151,6 @@ static void refuse(struct producer *producer, const struct uuid *saga_id)
     pthread_mutex_unlock(&producer->lock);
 }
 
-static struct uuid *copy_of(const struct uuid *saga_id)
-{
-    if (saga_id == NULL) return NULL;
-    struct uuid *copy = malloc(sizeof *copy);
-    if (copy == NULL) abort();
-    *copy = *saga_id;
-    return copy;
-}
-
 /* librdkafka's macros want pointers to data that may change; RD_KAFKA_MSG_F_COPY only reads it. */
 static void *lend(struct bytes bytes)
 {
@@ -153,15 +160,14 @@ static void *lend(struct bytes bytes)
 static rd_kafka_resp_err_t produce(rd_kafka_t *kafka, const char *topic,
                                    const struct outgoing *outgoing)
 {
-    struct uuid *saga_id = copy_of(outgoing->saga_id);
     const rd_kafka_resp_err_t status = rd_kafka_producev(
         kafka, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY(lend(outgoing->key), outgoing->key.size),
         RD_KAFKA_V_VALUE(lend(outgoing->value), outgoing->value.size),
-        RD_KAFKA_V_HEADERS(outgoing->headers), RD_KAFKA_V_OPAQUE(saga_id), RD_KAFKA_V_END);
-    if (status != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        free(saga_id);
-        if (outgoing->headers != NULL) rd_kafka_headers_destroy(outgoing->headers);
+        RD_KAFKA_V_HEADERS(outgoing->headers),
+        RD_KAFKA_V_OPAQUE(outgoing->saga_id == NULL ? NULL : &A_COMMAND), RD_KAFKA_V_END);
+    if (status != RD_KAFKA_RESP_ERR_NO_ERROR && outgoing->headers != NULL) {
+        rd_kafka_headers_destroy(outgoing->headers);
     }
     return status;
 }
@@ -286,8 +292,9 @@ static void replace_if_fatal(struct producer *producer)
 static void *poll_producer(void *argument)
 {
     struct producer *producer = argument;
+    const struct timespec gather = {.tv_nsec = GATHER_MS * 1000 * 1000};
     while (!atomic_load(&producer->stopping)) {
-        rd_kafka_poll(producer->kafka, POLL_MS);
+        if (rd_kafka_poll(producer->kafka, POLL_MS) > 0) nanosleep(&gather, NULL);
         report_refusals(producer);
         replace_if_fatal(producer);
         watch_broker(producer);

@@ -15,7 +15,9 @@ struct producer;
 struct outgoing {
     struct bytes topic, key, value; /* absent key or value: null */
     rd_kafka_headers_t *headers;    /* taken, whatever comes of it; may be NULL */
-    const struct uuid *saga_id;     /* reported when undelivered; NULL: only logged */
+    /* A command's: reported when undelivered; its headers have it as ce_subject. NULL: only logged.
+     */
+    const struct uuid *saga_id;
 };
 
 /* `options` and `callbacks` stay valid until producer_close. Starts the poller thread. */

@@ -5,7 +5,6 @@
 #include "orchestrator/bus/trace.h"
 
 #include <sodium.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { AT_TRACE = 3, TRACE_SIZE = 32, AT_SPAN = 36, SPAN_SIZE = 16, AT_FLAGS = 53, FLAGS_SIZE = 2 };
@@ -63,14 +62,15 @@ static void print_span(const struct command *command, char ret_text[SPAN_SIZE + 
 void trace_parent_print(const struct command *command, struct bytes caller,
                         char ret_text[TRACE_PARENT_SIZE])
 {
-    char trace[TRACE_SIZE + 1], span[SPAN_SIZE + 1], flags[FLAGS_SIZE + 1] = "01";
+    memcpy(ret_text, "00-................................-................-01", TRACE_PARENT_SIZE);
+    char hex[TRACE_SIZE + 1];
     if (trace_parent_is_valid(caller)) {
-        memcpy(trace, caller.data + AT_TRACE, TRACE_SIZE);
-        trace[TRACE_SIZE] = '\0';
-        memcpy(flags, caller.data + AT_FLAGS, FLAGS_SIZE);
+        memcpy(ret_text + AT_TRACE, caller.data + AT_TRACE, TRACE_SIZE);
+        memcpy(ret_text + AT_FLAGS, caller.data + AT_FLAGS, FLAGS_SIZE);
     } else {
-        sodium_bin2hex(trace, sizeof trace, command->saga_id.byte, sizeof command->saga_id.byte);
+        sodium_bin2hex(hex, sizeof hex, command->saga_id.byte, sizeof command->saga_id.byte);
+        memcpy(ret_text + AT_TRACE, hex, TRACE_SIZE);
     }
-    print_span(command, span);
-    snprintf(ret_text, TRACE_PARENT_SIZE, "00-%s-%s-%s", trace, span, flags);
+    print_span(command, hex);
+    memcpy(ret_text + AT_SPAN, hex, SPAN_SIZE);
 }
