@@ -37,6 +37,8 @@ struct bus_callbacks {
     void *context;
     /* Thread: bus consumer, one at a time. May block to push back. */
     void (*on_reply)(void *context, const struct bus_record *record);
+    /* Thread: bus consumer. No more replies are there at the moment. NULL: nobody wants to know. */
+    void (*on_replies_end)(void *context);
     /* Thread: bus consumer. Partitions of the reply topic that are ours from now on / no more. */
     void (*on_assigned)(void *context, const char *topic, int32_t partition);
     void (*on_revoked)(void *context, const char *topic, int32_t partition);

@@ -211,6 +211,9 @@ static bool consume(struct consumer *consumer, rd_kafka_t *kafka)
         if (message == NULL) break;
         take_or_tell(consumer, message);
     }
+    if (consumer->callbacks->on_replies_end != NULL) {
+        consumer->callbacks->on_replies_end(consumer->callbacks->context);
+    }
     char reason[200];
     const rd_kafka_resp_err_t code = rd_kafka_fatal_error(kafka, reason, sizeof reason);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return true;

@@ -14,11 +14,8 @@
 
 enum {
     STALLED_AFTER_MS = 30000,
-    STATEMENT_TIMEOUT_MS = 2000,             /* callers hear within 5 s that the database hangs */
-    HOUSE_STATEMENT_TIMEOUT_MS = 8000,       /* a stop may have to wait for it */
-    QUEUE_PUSH_BACK = 50000,                 /* events waiting before the consumer is held */
-    HELD_PUSH_BACK_BYTES = 64 * 1024 * 1024, /* of reply records in memory */
-    PUSH_BACK_MS = 2,
+    STATEMENT_TIMEOUT_MS = 2000,       /* callers hear within 5 s that the database hangs */
+    HOUSE_STATEMENT_TIMEOUT_MS = 8000, /* a stop may have to wait for it */
 };
 
 /* ---- opening ---- */
@@ -123,154 +120,9 @@ void engine_on_changed(struct engine *engine, engine_changed *changed, void *con
     engine->changed_context = context;
 }
 
-/* ---- what the bus brings ---- */
-
-static struct bytes copy_bytes(struct arena *arena, struct bytes bytes)
-{
-    return bytes.data == NULL ? bytes : bytes_copy(arena, bytes);
-}
-
-static void store_offset(void *bus, struct bytes topic, int32_t partition, int64_t offset)
-{
-    bus_store_offset(bus, topic, partition, offset);
-}
-
-void engine_store_offsets(struct engine *engine)
-{
-    inbox_store_grown(engine->inbox, store_offset, engine->bus);
-}
-
-static struct inbound *copy_record(const struct bus_record *record)
-{
-    struct arena arena = {0};
-    struct inbound *inbound = arena_alloc(&arena, sizeof *inbound);
-    inbound->record = *record;
-    inbound->record.topic = copy_bytes(&arena, record->topic);
-    inbound->record.key = copy_bytes(&arena, record->key);
-    inbound->record.value = copy_bytes(&arena, record->value);
-    struct bus_header *headers = arena_array(&arena, record->header_count + 1, sizeof *headers);
-    for (size_t i = 0; i < record->header_count; i++) {
-        headers[i].name = copy_bytes(&arena, record->headers[i].name);
-        headers[i].value = copy_bytes(&arena, record->headers[i].value);
-    }
-    inbound->record.headers = headers;
-    inbound->arena = arena;
-    return inbound;
-}
-
-static bool give_record(struct engine *engine, const struct bus_record *record, bool tracked)
-{
-    static const struct uuid NOBODY;
-    struct inbound *inbound = copy_record(record);
-    inbound->tracked = tracked;
-    inbound->result = reply_read(&inbound->record, &engine->keys, &inbound->arena, &inbound->reply);
-    inbound->bytes = arena_held(&inbound->arena);
-    inbound->held_bytes = &engine->held_bytes;
-    atomic_fetch_add(&engine->held_bytes, inbound->bytes);
-    const struct uuid *saga_id =
-        inbound->result == REPLY_FORGED ? &NOBODY : &inbound->reply.token.saga_id;
-    struct work *work = work_new(WORK_RECORD, saga_id);
-    work->inbound = inbound;
-    return worker_give(worker_of(engine, &work->saga_id), work);
-}
-
-static bool is_crowded(struct engine *engine)
-{
-    return atomic_load(&engine->queued) > QUEUE_PUSH_BACK ||
-           atomic_load(&engine->held_bytes) > HELD_PUSH_BACK_BYTES;
-}
-
-/* Settled in an earlier life: whatever it did then, now it is a duplicate. */
-static void pass_over(struct engine *engine, const struct bus_record *record)
-{
-    metrics_add(METRIC_REPLIES, 1, verdict_name(VERDICT_DUPLICATE), NULL, NULL);
-    inbox_done(engine->inbox, record->topic, record->partition, record->offset);
-    engine_store_offsets(engine);
-}
-
-/* While stopping nothing is taken in: its offset is not stored, so it is delivered again. */
-static void on_reply(void *context, const struct bus_record *record)
-{
-    struct engine *engine = context;
-    while (is_crowded(engine) && !atomic_load(&engine->stopping)) {
-        const struct timespec pause = {.tv_nsec = PUSH_BACK_MS * 1000000L};
-        nanosleep(&pause, NULL);
-    }
-    if (atomic_load(&engine->stopping)) return;
-    if (inbox_begin(engine->inbox, record->topic, record->partition, record->offset,
-                    record->at_ms)) {
-        (void)give_record(engine, record, true);
-    } else {
-        pass_over(engine, record);
-    }
-}
-
-static void on_assigned(void *context, const char *topic, int32_t partition)
-{
-    struct engine *engine = context;
-    struct arena arena = {0};
-    struct processed_row *rows = NULL;
-    size_t count = 0;
-    struct err err;
-    if (atomic_load(&engine->stopping)) return; /* nothing is taken in any more */
-    if (!store_processed(engine->inbox_store, bytes_of(topic), partition, &arena, &rows, &count,
-                         &err)) {
-        /* Only a shortcut is lost: the state machine knows duplicates. */
-        log_event(LOG_WARNING, "processed_unknown", "topic=%s partition=%d reason=\"%s\"", topic,
-                  partition, err.text);
-        count = 0;
-    }
-    inbox_assign(engine->inbox, bytes_of(topic), partition, rows, count);
-    arena_done(&arena);
-    log_event(LOG_INFO, "partition_assigned", "topic=%s partition=%d", topic, partition);
-}
-
-static void on_revoked(void *context, const char *topic, int32_t partition)
-{
-    struct engine *engine = context;
-    inbox_revoke(engine->inbox, bytes_of(topic), partition);
-    log_event(LOG_INFO, "partition_revoked", "topic=%s partition=%d", topic, partition);
-}
-
-static void on_undelivered(void *context, const struct uuid *saga_id)
-{
-    struct engine *engine = context;
-    outbox_add(engine->outbox, saga_id);
-}
-
-static void on_broker(void *context, bool up)
-{
-    struct engine *engine = context;
-    if (atomic_exchange(&engine->broker_up, up) != up) {
-        atomic_store(&engine->broker_lost, !up);
-        if (up) outbox_hurry(engine->outbox);
-        log_event(up ? LOG_INFO : LOG_WARNING, up ? "broker_up" : "broker_down", "undispatched=%zu",
-                  outbox_count(engine->outbox));
-    }
-}
-
-void engine_bus_callbacks(struct engine *engine, struct bus_callbacks *ret_callbacks)
-{
-    *ret_callbacks = (struct bus_callbacks){
-        .context = engine,
-        .on_reply = on_reply,
-        .on_assigned = on_assigned,
-        .on_revoked = on_revoked,
-        .on_undelivered = on_undelivered,
-        .on_broker = on_broker,
-    };
-}
-
 void engine_release(struct engine *engine)
 {
     atomic_store(&engine->release_wanted, true);
-}
-
-bool engine_replay_record(struct engine *engine, const struct bus_record *record)
-{
-    if (!atomic_load(&engine->started) || atomic_load(&engine->stopping)) return false;
-    if (atomic_load(&engine->queued) > engine->options.queue_max) return false;
-    return give_record(engine, record, false);
 }
 
 /* ---- running ---- */

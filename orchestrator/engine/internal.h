@@ -31,15 +31,13 @@ enum work_kind {
     WORK_RELEASE, /* its definition is not paused any more */
 };
 
-/* A reply record, copied out of the consumer's hands. Everything lives in its arena. */
+/* A reply record, copied out of the consumer's hands. It and its work lie in the parcel. */
 struct inbound {
-    struct arena arena;
+    struct parcel *parcel;
     struct bus_record record;
     struct reply reply;
     enum reply_result result;
     bool tracked; /* by the inbox: its offset is to be stored */
-    size_t bytes; /* counted in *held_bytes until it is freed */
-    atomic_size_t *held_bytes;
 };
 
 /* One event on its way to a worker. */
@@ -63,14 +61,20 @@ struct work_list {
 };
 
 void work_push(struct work_list *list, struct work *work);
-void work_push_front(struct work_list *list, struct work *work);
 struct work *work_pop(struct work_list *list);
-/* All of `front` go before what is in `list`. */
+/* All of `back` go behind what is in `list`, all of `front` before it. */
+void work_append(struct work_list *list, struct work_list *back);
 void work_prepend(struct work_list *list, struct work_list *front);
 struct work *work_new(enum work_kind kind, const struct uuid *saga_id);
 void work_free(struct work *work);
 /* Free it; a request that is not answered yet hears 503. */
 void work_refuse(struct work *work);
+
+/* What the bus's consumer thread has taken in and not yet handed on. */
+struct receiver {
+    struct parcel *parcel; /* NULL: nothing */
+    struct work_list lists[WORKERS_MAX];
+};
 
 struct engine;
 
@@ -113,7 +117,8 @@ struct engine {
     struct inbox *inbox;
     struct outbox *outbox;
     struct topics *topics;
-    struct store *inbox_store; /* of the bus's consumer thread */
+    struct store *inbox_store; /* of the bus's consumer thread, as the next */
+    struct receiver receiver;
     struct store *house_store; /* of the housekeeper; holds the node's lock */
     int32_t node;
     pthread_t house_thread;
@@ -131,13 +136,16 @@ struct engine {
     void *changed_context;
 };
 
-/* engine.c: thread-safe */
+/* receive.c: thread-safe */
 void engine_store_offsets(struct engine *engine);
+void parcel_leave(struct parcel *parcel);
 
 /* worker.c */
 struct worker *worker_of(struct engine *engine, const struct uuid *id);
 /* Thread-safe; blocks nobody. False: the worker has ended, the work was refused. */
 bool worker_give(struct worker *worker, struct work *work);
+/* The same with urgent works, all at once; the list is empty afterwards. */
+void worker_give_list(struct worker *worker, struct work_list *list);
 /* Nothing is taken in from now on; what is queued is refused. */
 void worker_shut(struct worker *worker);
 bool worker_is_stopping(struct worker *worker);

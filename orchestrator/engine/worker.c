@@ -28,6 +28,13 @@ void work_push(struct work_list *list, struct work *work)
     list->count++;
 }
 
+void work_append(struct work_list *list, struct work_list *back)
+{
+    work_prepend(back, list);
+    *list = *back;
+    *back = (struct work_list){0};
+}
+
 void work_prepend(struct work_list *list, struct work_list *front)
 {
     if (front->count == 0) return;
@@ -63,11 +70,10 @@ void work_free(struct work *work)
 {
     if (work == NULL) return;
     if (work->inbound != NULL) {
-        atomic_fetch_sub(work->inbound->held_bytes, work->inbound->bytes);
-        struct arena arena = work->inbound->arena; /* the inbound lives in it */
-        arena_done(&arena);
+        parcel_leave(work->inbound->parcel); /* the work lies in it */
+    } else {
+        free(work);
     }
-    free(work);
 }
 
 void work_refuse(struct work *work)
@@ -103,6 +109,27 @@ bool worker_give(struct worker *worker, struct work *work)
     return taken;
 }
 
+static void refuse_all(struct work_list *list)
+{
+    struct work *work = NULL;
+    while ((work = work_pop(list)) != NULL) {
+        work_refuse(work);
+    }
+}
+
+void worker_give_list(struct worker *worker, struct work_list *list)
+{
+    if (list->count == 0) return;
+    pthread_mutex_lock(&worker->lock);
+    if (!worker->closed) {
+        atomic_fetch_add(&worker->engine->queued, list->count);
+        work_append(&worker->urgent, list);
+        pthread_cond_signal(&worker->wake);
+    }
+    pthread_mutex_unlock(&worker->lock);
+    refuse_all(list);
+}
+
 void worker_shut(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
@@ -112,10 +139,7 @@ void worker_shut(struct worker *worker)
     work_prepend(&left, &worker->starts);
     pthread_mutex_unlock(&worker->lock);
     atomic_fetch_sub(&worker->engine->queued, left.count);
-    struct work *work = NULL;
-    while ((work = work_pop(&left)) != NULL) {
-        work_refuse(work);
-    }
+    refuse_all(&left);
 }
 
 bool worker_is_stopping(struct worker *worker)

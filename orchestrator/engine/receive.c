@@ -1,0 +1,238 @@
+/*
+ * orchestrator/engine/receive.c
+ *   What the bus brings: replies, copied out of the consumer's hands and handed to the workers
+ *   as they came, many at a time.
+ */
+#include "orchestrator/engine/internal.h"
+
+#include "orchestrator/base/clock.h"
+#include "orchestrator/base/log.h"
+#include "orchestrator/telemetry/metrics.h"
+
+#include <time.h>
+
+enum {
+    QUEUE_PUSH_BACK = 50000,                 /* events waiting before the consumer is held */
+    HELD_PUSH_BACK_BYTES = 64 * 1024 * 1024, /* of reply records in memory */
+    PUSH_BACK_MS = 2,
+    /* Of a parcel: its last record keeps all of it in memory. */
+    PARCEL_RECORDS_MAX = 64,
+    PARCEL_BYTES_MAX = 256 * 1024,
+};
+
+static struct bytes copy_bytes(struct arena *arena, struct bytes bytes)
+{
+    return bytes.data == NULL ? bytes : bytes_copy(arena, bytes);
+}
+
+static void store_offset(void *bus, struct bytes topic, int32_t partition, int64_t offset)
+{
+    bus_store_offset(bus, topic, partition, offset);
+}
+
+void engine_store_offsets(struct engine *engine)
+{
+    inbox_store_grown(engine->inbox, store_offset, engine->bus);
+}
+
+/* ---- parcels ---- */
+
+/*
+ * Records that came together, in one piece of memory: nothing is asked of the heap for each. The
+ * receiver holds it while it is filled, each work that lies in it until it is freed.
+ */
+struct parcel {
+    struct arena arena; /* the parcel lives in it */
+    atomic_size_t holders;
+    size_t records, bytes; /* bytes: as counted in *held_bytes */
+    atomic_size_t *held_bytes;
+};
+
+static struct parcel *parcel_open(atomic_size_t *held_bytes)
+{
+    struct arena arena = {0};
+    struct parcel *parcel = arena_alloc(&arena, sizeof *parcel);
+    parcel->arena = arena;
+    parcel->held_bytes = held_bytes;
+    atomic_init(&parcel->holders, 1);
+    return parcel;
+}
+
+void parcel_leave(struct parcel *parcel)
+{
+    if (atomic_fetch_sub(&parcel->holders, 1) > 1) return;
+    atomic_fetch_sub(parcel->held_bytes, parcel->bytes);
+    struct arena arena = parcel->arena;
+    arena_done(&arena);
+}
+
+/* What was put into it is counted from here on. */
+static void parcel_count(struct parcel *parcel)
+{
+    const size_t held = arena_held(&parcel->arena);
+    atomic_fetch_add(parcel->held_bytes, held - parcel->bytes);
+    parcel->bytes = held;
+}
+
+static void copy_record(struct arena *arena, const struct bus_record *record,
+                        struct bus_record *ret_copy)
+{
+    struct bus_header *headers = arena_array(arena, record->header_count + 1, sizeof *headers);
+    for (size_t i = 0; i < record->header_count; i++) {
+        headers[i].name = copy_bytes(arena, record->headers[i].name);
+        headers[i].value = copy_bytes(arena, record->headers[i].value);
+    }
+    *ret_copy = *record;
+    ret_copy->topic = copy_bytes(arena, record->topic);
+    ret_copy->key = copy_bytes(arena, record->key);
+    ret_copy->value = copy_bytes(arena, record->value);
+    ret_copy->headers = headers;
+}
+
+static struct work *put_record(struct engine *engine, struct parcel *parcel,
+                               const struct bus_record *record, bool tracked)
+{
+    struct arena *arena = &parcel->arena;
+    struct inbound *inbound = arena_alloc(arena, sizeof *inbound);
+    copy_record(arena, record, &inbound->record);
+    inbound->parcel = parcel;
+    inbound->tracked = tracked;
+    inbound->result = reply_read(&inbound->record, &engine->keys, arena, &inbound->reply);
+    struct work *work = arena_alloc(arena, sizeof *work);
+    work->kind = WORK_RECORD;
+    work->lag_ms = -1;
+    work->inbound = inbound;
+    if (inbound->result != REPLY_FORGED) work->saga_id = inbound->reply.token.saga_id;
+    atomic_fetch_add(&parcel->holders, 1);
+    parcel->records++;
+    return work;
+}
+
+static bool parcel_is_full(const struct parcel *parcel)
+{
+    return parcel->records >= PARCEL_RECORDS_MAX || parcel->arena.used_bytes > PARCEL_BYTES_MAX;
+}
+
+/* ---- gathering ---- */
+
+static void gather(struct engine *engine, const struct bus_record *record)
+{
+    struct receiver *receiver = &engine->receiver;
+    if (receiver->parcel == NULL) receiver->parcel = parcel_open(&engine->held_bytes);
+    struct work *work = put_record(engine, receiver->parcel, record, true);
+    work_push(&receiver->lists[worker_of(engine, &work->saga_id)->number], work);
+}
+
+static void hand_on(void *context)
+{
+    struct engine *engine = context;
+    struct receiver *receiver = &engine->receiver;
+    if (receiver->parcel == NULL) return;
+    parcel_count(receiver->parcel);
+    for (uint32_t i = 0; i < engine->options.workers; i++) {
+        worker_give_list(&engine->workers[i], &receiver->lists[i]);
+    }
+    parcel_leave(receiver->parcel);
+    receiver->parcel = NULL;
+}
+
+static bool is_crowded(struct engine *engine)
+{
+    return atomic_load(&engine->queued) > QUEUE_PUSH_BACK ||
+           atomic_load(&engine->held_bytes) > HELD_PUSH_BACK_BYTES;
+}
+
+/* Settled in an earlier life: whatever it did then, now it is a duplicate. */
+static void pass_over(struct engine *engine, const struct bus_record *record)
+{
+    metrics_add(METRIC_REPLIES, 1, verdict_name(VERDICT_DUPLICATE), NULL, NULL);
+    inbox_done(engine->inbox, record->topic, record->partition, record->offset);
+    engine_store_offsets(engine);
+}
+
+/* While stopping nothing is taken in: its offset is not stored, so it is delivered again. */
+static void on_reply(void *context, const struct bus_record *record)
+{
+    struct engine *engine = context;
+    if (is_crowded(engine)) hand_on(engine);
+    while (is_crowded(engine) && !atomic_load(&engine->stopping)) {
+        const struct timespec pause = {.tv_nsec = PUSH_BACK_MS * 1000000L};
+        nanosleep(&pause, NULL);
+    }
+    if (atomic_load(&engine->stopping)) return;
+    if (inbox_begin(engine->inbox, record->topic, record->partition, record->offset,
+                    record->at_ms)) {
+        gather(engine, record);
+        if (parcel_is_full(engine->receiver.parcel)) hand_on(engine);
+    } else {
+        pass_over(engine, record);
+    }
+}
+
+static void on_assigned(void *context, const char *topic, int32_t partition)
+{
+    struct engine *engine = context;
+    struct arena arena = {0};
+    struct processed_row *rows = NULL;
+    size_t count = 0;
+    struct err err;
+    if (atomic_load(&engine->stopping)) return; /* nothing is taken in any more */
+    if (!store_processed(engine->inbox_store, bytes_of(topic), partition, &arena, &rows, &count,
+                         &err)) {
+        /* Only a shortcut is lost: the state machine knows duplicates. */
+        log_event(LOG_WARNING, "processed_unknown", "topic=%s partition=%d reason=\"%s\"", topic,
+                  partition, err.text);
+        count = 0;
+    }
+    inbox_assign(engine->inbox, bytes_of(topic), partition, rows, count);
+    arena_done(&arena);
+    log_event(LOG_INFO, "partition_assigned", "topic=%s partition=%d", topic, partition);
+}
+
+static void on_revoked(void *context, const char *topic, int32_t partition)
+{
+    struct engine *engine = context;
+    inbox_revoke(engine->inbox, bytes_of(topic), partition);
+    log_event(LOG_INFO, "partition_revoked", "topic=%s partition=%d", topic, partition);
+}
+
+static void on_undelivered(void *context, const struct uuid *saga_id)
+{
+    struct engine *engine = context;
+    outbox_add(engine->outbox, saga_id);
+}
+
+static void on_broker(void *context, bool up)
+{
+    struct engine *engine = context;
+    if (atomic_exchange(&engine->broker_up, up) != up) {
+        atomic_store(&engine->broker_lost, !up);
+        if (up) outbox_hurry(engine->outbox);
+        log_event(up ? LOG_INFO : LOG_WARNING, up ? "broker_up" : "broker_down", "undispatched=%zu",
+                  outbox_count(engine->outbox));
+    }
+}
+
+void engine_bus_callbacks(struct engine *engine, struct bus_callbacks *ret_callbacks)
+{
+    *ret_callbacks = (struct bus_callbacks){
+        .context = engine,
+        .on_reply = on_reply,
+        .on_replies_end = hand_on,
+        .on_assigned = on_assigned,
+        .on_revoked = on_revoked,
+        .on_undelivered = on_undelivered,
+        .on_broker = on_broker,
+    };
+}
+
+bool engine_replay_record(struct engine *engine, const struct bus_record *record)
+{
+    if (!atomic_load(&engine->started) || atomic_load(&engine->stopping)) return false;
+    if (atomic_load(&engine->queued) > engine->options.queue_max) return false;
+    struct parcel *parcel = parcel_open(&engine->held_bytes);
+    struct work *work = put_record(engine, parcel, record, false);
+    parcel_count(parcel);
+    parcel_leave(parcel);
+    return worker_give(worker_of(engine, &work->saga_id), work);
+}
