@@ -2,7 +2,7 @@
  * api/saga_history.c
  *   GET /v1/sagas/{id}/history: what happened, in order.
  *
- * The database keeps one row for each event with its entries as a JSON array; here each entry
+ * The database keeps one row for each event with its entries packed; here each entry
  * becomes an item with all members of the contract.
  */
 #include "api/cursor.h"
@@ -10,6 +10,7 @@
 #include "api/saga_read.h"
 #include "api/text.h"
 #include "sagas/base/json_view.h"
+#include "sagas/machine/machine.h"
 
 struct page {
     struct buffer body;
@@ -63,9 +64,14 @@ static void add_entry(struct page *page, const struct history_row *row, uint32_t
 static bool add_row(struct exchange *exchange, struct page *page, const struct history_row *row,
                     struct err *err)
 {
+    struct buffer json = buffer_in(&exchange->arena);
     const struct json_view *entries = NULL;
     struct json_error error;
-    if (!json_view_parse(row->entries, &exchange->arena, &entries, &error)) {
+    const char *what = NULL;
+    if (!history_write_json(row->entries, &json, &what)) {
+        return err_set(err, ERR_INTERNAL, "history row %u: %s", row->seq, what);
+    }
+    if (!json_view_parse(buffer_bytes(&json), &exchange->arena, &entries, &error)) {
         return err_set(err, ERR_INTERNAL, "history row %u is no JSON: %s", row->seq, error.what);
     }
     uint32_t seq = row->seq;

@@ -29,9 +29,9 @@ enum { STEPS = 3, BATCH_MAX = 4000, ID_SIZE = 37, PATIENCE_S = 120, ACQUAINTANCE
 #define INPUT                                                                                      \
     "{\"order_id\":\"o-12345678\",\"amount\":1299,\"currency\":\"EUR\",\"customer\":\"c-998877\"," \
     "\"sku\":\"s-4711\"}"
-#define ENTRIES                                                                                    \
-    "[{\"type\":\"step.succeeded\",\"step\":\"reserve\",\"op\":\"action\",\"attempt\":1},"         \
-    "{\"type\":\"step.dispatched\",\"step\":\"charge\",\"op\":\"action\",\"attempt\":1}]"
+#define ENTRIES /* packed, as long as those of a step that succeeded and one that was sent */      \
+    "\\x01010d0772657365727665000100"                                                              \
+    "8d8010066368617267650001c6c0d4b4a533"
 #define OUTPUT "{\"ok\":true}"
 #define PACKED                                                                                     \
     "\\x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"                          \
@@ -98,7 +98,7 @@ static const char *const STATEMENTS[][2] = {
     {"history",
      "insert into sagad.history (namespace_id, saga_id, seq, count, revision, at, "
      "entries, payload) select 999, i, $2::int * 2 + 1, 2, $2::int + 1, 1764000000000, "
-     "'" ENTRIES "', '" OUTPUT "' from unnest($1::uuid[]) i"                    },
+     "'" ENTRIES "'::bytea, '" OUTPUT "' from unnest($1::uuid[]) i"             },
     {"update",
      "with v as materialized (select i from unnest($1::uuid[]) i) "
      "update sagad.saga s set revision = s.revision + 1, due_at = s.due_at + 1, "

@@ -49,7 +49,7 @@ static const struct column UPDATE_COLUMNS[] = {
 static const struct column HISTORY_COLUMNS[] = {
     COLUMN(UUID, history_write, id),      COLUMN(INT, history_write, seq),
     COLUMN(INT, history_write, count),    COLUMN(INT, history_write, revision),
-    COLUMN(BIGINT, history_write, at_ms), COLUMN(TEXT, history_write, entries),
+    COLUMN(BIGINT, history_write, at_ms), COLUMN(BYTEA, history_write, entries),
     COLUMN(TEXT, history_write, payload), COLUMN(TEXT, history_write, output),
 };
 

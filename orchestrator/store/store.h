@@ -77,7 +77,7 @@ struct history_write {
     uint32_t count;
     uint32_t revision; /* of the saga after the event */
     int64_t at_ms;
-    struct bytes entries; /* JSON array */
+    struct bytes entries; /* packed: history_write_json */
     struct bytes payload; /* absent: null */
     struct bytes output;  /* absent: null */
 };

@@ -1,5 +1,6 @@
 #include "sagas/machine/codec.h"
 
+#include "sagas/machine/pack.h"
 #include "sagas/machine/turn.h"
 
 #include <assert.h>
@@ -10,7 +11,7 @@
  * updated_at, 0 for none. Steps and runs that nothing has touched cost a byte or none.
  */
 
-enum { CHECKSUM_SIZE = 4, VARINT_SIZE_MAX = 10, RUN_STATE_BITS = 4 };
+enum { CHECKSUM_SIZE = 4, RUN_STATE_BITS = 4 };
 
 enum saga_flag {
     SAGA_FLAG_PAUSED = 1 << 0,
@@ -65,48 +66,30 @@ static uint32_t checksum(const char *data, size_t size)
 
 /* ---- writing ---- */
 
-static void put(struct buffer *buffer, uint64_t value)
-{
-    char text[VARINT_SIZE_MAX];
-    size_t size = 0;
-    while (value >= 0x80) {
-        text[size++] = (char)(unsigned char)(value | 0x80);
-        value >>= 7;
-    }
-    text[size++] = (char)(unsigned char)value;
-    buffer_add(buffer, text, size);
-}
-
-static void put_bytes(struct buffer *buffer, struct bytes bytes)
-{
-    put(buffer, bytes.size);
-    buffer_add_bytes(buffer, bytes);
-}
-
 static void put_time(struct buffer *buffer, int64_t at_ms, int64_t base_ms)
 {
     if (at_ms == 0) {
-        put(buffer, 0);
+        pack_number(buffer, 0);
         return;
     }
     const int64_t distance = at_ms - base_ms;
     const uint64_t zigzag =
         distance < 0 ? ((uint64_t)(-(distance + 1)) << 1) | 1 : (uint64_t)distance << 1;
-    put(buffer, zigzag + 1);
+    pack_number(buffer, zigzag + 1);
 }
 
 static void put_error(struct buffer *buffer, const struct saga_error *error)
 {
-    put_bytes(buffer, bytes_of(error->code));
-    put_bytes(buffer, error->detail);
+    pack_bytes(buffer, bytes_of(error->code));
+    pack_bytes(buffer, error->detail);
 }
 
 static void put_error_of(struct buffer *buffer, const struct saga_error *error, struct bytes step,
                          enum op op)
 {
     put_error(buffer, error);
-    put_bytes(buffer, step);
-    put(buffer, op);
+    pack_bytes(buffer, step);
+    pack_number(buffer, op);
 }
 
 static unsigned run_flags(const struct step_run *run, int64_t *const times[RUN_TIME_COUNT])
@@ -134,11 +117,11 @@ static void put_run(struct buffer *buffer, struct step_run *run, int64_t base_ms
     const unsigned first = (unsigned)run->state | (unsigned)run->op << RUN_BYTE_OP_SHIFT;
     buffer_add_char(buffer, (char)(unsigned char)(first | (more ? RUN_BYTE_MORE : 0U)));
     if (!more) return;
-    put(buffer, flags);
-    put(buffer, run->attempt);
-    if (flags & RUN_FLAG_UNCOUNTED) put(buffer, run->uncounted);
-    if (flags & RUN_FLAG_OUTPUT) put(buffer, run->output_seq);
-    if (flags & RUN_FLAG_INPUT) put(buffer, run->input_seq);
+    pack_number(buffer, flags);
+    pack_number(buffer, run->attempt);
+    if (flags & RUN_FLAG_UNCOUNTED) pack_number(buffer, run->uncounted);
+    if (flags & RUN_FLAG_OUTPUT) pack_number(buffer, run->output_seq);
+    if (flags & RUN_FLAG_INPUT) pack_number(buffer, run->input_seq);
     if (flags & RUN_FLAG_ERROR) put_error(buffer, &run->error);
     for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
         if (*times[i] != 0) put_time(buffer, *times[i], base_ms);
@@ -158,12 +141,12 @@ static void put_steps(struct buffer *buffer, const struct saga *saga)
     for (size_t i = 0; i < definition->step_count; i++) {
         if (!is_untouched(&saga->steps[i])) touched++;
     }
-    put(buffer, touched);
+    pack_number(buffer, touched);
     for (size_t i = 0; i < definition->step_count; i++) {
         const struct step_runs *const runs = &saga->steps[i];
         if (is_untouched(runs)) continue;
-        put_bytes(buffer, definition->steps[i].id);
-        put(buffer, (uint64_t)runs->count << 1 | (runs->expanded ? 1 : 0));
+        pack_bytes(buffer, definition->steps[i].id);
+        pack_number(buffer, (uint64_t)runs->count << 1 | (runs->expanded ? 1 : 0));
         for (uint32_t k = 0; k < runs_shown(runs); k++) {
             put_run(buffer, &runs->run[k], saga->updated_at_ms);
         }
@@ -187,13 +170,13 @@ void saga_pack(const struct saga *saga, struct buffer *buffer)
 {
     const size_t start = buffer->size;
     const unsigned flags = saga_flags(saga);
-    put(buffer, SAGA_PACK_FORMAT);
-    put(buffer, flags);
-    put(buffer, saga->state);
-    put(buffer, saga->stuck_in);
-    put(buffer, saga->attention);
-    put(buffer, saga->revision);
-    put(buffer, saga->history_seq);
+    pack_number(buffer, SAGA_PACK_FORMAT);
+    pack_number(buffer, flags);
+    pack_number(buffer, saga->state);
+    pack_number(buffer, saga->stuck_in);
+    pack_number(buffer, saga->attention);
+    pack_number(buffer, saga->revision);
+    pack_number(buffer, saga->history_seq);
     put_time(buffer, saga->updated_at_ms, 0);
     put_time(buffer, saga->started_at_ms, saga->updated_at_ms);
     put_time(buffer, saga->finished_at_ms, saga->updated_at_ms);
@@ -204,8 +187,8 @@ void saga_pack(const struct saga *saga, struct buffer *buffer)
     if (flags & SAGA_FLAG_CAUSE) {
         put_error_of(buffer, &saga->cause, saga->cause_step, saga->cause_op);
     }
-    if (flags & SAGA_FLAG_PAUSED_BY) put_bytes(buffer, saga->paused_by);
-    if (flags & SAGA_FLAG_OUTPUT) put(buffer, saga->output_seq);
+    if (flags & SAGA_FLAG_PAUSED_BY) pack_bytes(buffer, saga->paused_by);
+    if (flags & SAGA_FLAG_OUTPUT) pack_number(buffer, saga->output_seq);
     put_steps(buffer, saga);
 
     const uint32_t sum = checksum(buffer->data + start, buffer->size - start);
@@ -216,69 +199,28 @@ void saga_pack(const struct saga *saga, struct buffer *buffer)
 
 /* ---- reading ---- */
 
-/* Once something is wrong, `what` is set and every further read gives zero. */
 struct reader {
-    const unsigned char *at, *end;
-    const char *what;
+    struct unpacker in;
     struct saga *saga;
 };
 
-static uint64_t damaged(struct reader *reader, const char *what)
-{
-    if (reader->what == NULL) reader->what = what;
-    reader->at = reader->end;
-    return 0;
-}
-
-static uint64_t take(struct reader *reader)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; shift < 7 * VARINT_SIZE_MAX; shift += 7) {
-        if (reader->at == reader->end) return damaged(reader, "a number is cut off");
-        const unsigned char byte = *reader->at++;
-        if (shift == 63 && byte > 1) break;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (byte < 0x80) return value;
-    }
-    return damaged(reader, "a number is too large");
-}
-
-/* A number of at most `max`. */
-static uint32_t take_limited(struct reader *reader, uint32_t max, const char *what)
-{
-    const uint64_t value = take(reader);
-    return (uint32_t)(value <= max ? value : damaged(reader, what));
-}
-
-static struct bytes take_bytes(struct reader *reader, size_t max)
-{
-    const uint64_t size = take(reader);
-    if (size > max || size > (size_t)(reader->end - reader->at)) {
-        damaged(reader, "a text is cut off or too long");
-        return (struct bytes){0};
-    }
-    const struct bytes bytes = {(const char *)reader->at, (size_t)size};
-    reader->at += size;
-    return bytes;
-}
-
 static int64_t take_time(struct reader *reader, int64_t base_ms)
 {
-    const uint64_t packed = take(reader);
+    const uint64_t packed = unpack_number(&reader->in);
     if (packed == 0) return 0;
     const uint64_t zigzag = packed - 1;
     const int64_t half = (int64_t)(zigzag >> 1);
     int64_t at_ms = 0;
     if (__builtin_add_overflow(base_ms, zigzag & 1 ? -half - 1 : half, &at_ms)) {
-        damaged(reader, "an instant is out of range");
+        (void)unpack_damaged(&reader->in, "an instant is out of range");
     }
     return at_ms;
 }
 
 static void take_error(struct reader *reader, struct saga_error *error)
 {
-    const struct bytes code = take_bytes(reader, ERROR_CODE_SIZE - 1);
-    const struct bytes detail = take_bytes(reader, ERROR_DETAIL_SIZE_MAX);
+    const struct bytes code = unpack_bytes(&reader->in, ERROR_CODE_SIZE - 1);
+    const struct bytes detail = unpack_bytes(&reader->in, ERROR_DETAIL_SIZE_MAX);
     if (code.size > 0) memcpy(error->code, code.data, code.size);
     error->code[code.size] = '\0';
     if (detail.size > 0) error->detail = bytes_copy(reader->saga->arena, detail);
@@ -288,40 +230,41 @@ static void take_error_of(struct reader *reader, struct saga_error *error, struc
                           enum op *op)
 {
     take_error(reader, error);
-    const struct bytes id = take_bytes(reader, IDENT_SIZE_MAX);
+    const struct bytes id = unpack_bytes(&reader->in, IDENT_SIZE_MAX);
     if (id.size > 0) *step = bytes_copy(reader->saga->arena, id);
-    *op = (enum op)take_limited(reader, OP_PROBE, "no such direction");
+    *op = (enum op)unpack_limited(&reader->in, OP_PROBE, "no such direction");
 }
 
 static void take_run(struct reader *reader, struct step_run *run)
 {
-    if (reader->at == reader->end) {
-        damaged(reader, "a run is cut off");
+    if (reader->in.at == reader->in.end) {
+        (void)unpack_damaged(&reader->in, "a run is cut off");
         return;
     }
-    const unsigned first = *reader->at++;
+    const unsigned first = *reader->in.at++;
     const unsigned state = first & RUN_BYTE_STATE_MASK;
     const unsigned op = (first & ~(unsigned)RUN_BYTE_MORE) >> RUN_BYTE_OP_SHIFT;
     if (state >= STEP_STATE_COUNT || op > OP_PROBE) {
-        damaged(reader, "no such state of a step");
+        (void)unpack_damaged(&reader->in, "no such state of a step");
         return;
     }
     *run = (struct step_run){.state = (enum step_state)state, .op = (enum op)op};
     if ((first & RUN_BYTE_MORE) == 0) return;
 
-    const uint32_t flags = take_limited(reader, RUN_FLAGS_END - 1, "an unknown flag of a run");
+    const uint32_t flags =
+        unpack_limited(&reader->in, RUN_FLAGS_END - 1, "an unknown flag of a run");
     run->unanswered = flags & RUN_FLAG_UNANSWERED;
     run->promised = flags & RUN_FLAG_PROMISED;
     run->bad_reply = flags & RUN_FLAG_BAD_REPLY;
-    run->attempt = take_limited(reader, UINT32_MAX, "too many attempts");
+    run->attempt = unpack_limited(&reader->in, UINT32_MAX, "too many attempts");
     if (flags & RUN_FLAG_UNCOUNTED) {
-        run->uncounted = take_limited(reader, UINT32_MAX, "too many attempts");
+        run->uncounted = unpack_limited(&reader->in, UINT32_MAX, "too many attempts");
     }
     if (flags & RUN_FLAG_OUTPUT) {
-        run->output_seq = take_limited(reader, UINT32_MAX, "no such history row");
+        run->output_seq = unpack_limited(&reader->in, UINT32_MAX, "no such history row");
     }
     if (flags & RUN_FLAG_INPUT) {
-        run->input_seq = take_limited(reader, UINT32_MAX, "no such history row");
+        run->input_seq = unpack_limited(&reader->in, UINT32_MAX, "no such history row");
     }
     if (flags & RUN_FLAG_ERROR) take_error(reader, &run->error);
     int64_t *times[RUN_TIME_COUNT];
@@ -348,21 +291,22 @@ static int find_step(const struct definition *definition, struct bytes id, int e
 static void take_step(struct reader *reader, int *position)
 {
     struct saga *const saga = reader->saga;
-    const struct bytes id = take_bytes(reader, IDENT_SIZE_MAX);
+    const struct bytes id = unpack_bytes(&reader->in, IDENT_SIZE_MAX);
     const int found = find_step(saga->definition, id, *position);
     if (found < 0) {
-        damaged(reader, "it names a step that its definition does not have");
+        (void)unpack_damaged(&reader->in, "it names a step that its definition does not have");
         return;
     }
     *position = found + 1;
-    const uint32_t width = take_limited(reader, FOREACH_ITEMS_MAX << 1 | 1, "too many items");
+    const uint32_t width =
+        unpack_limited(&reader->in, FOREACH_ITEMS_MAX << 1 | 1, "too many items");
     struct step_runs *const runs = &saga->steps[found];
     runs->expanded = width & 1;
     runs->count = width >> 1;
     const bool is_foreach = saga->definition->steps[found].foreach != NULL;
     if (runs->expanded ? !is_foreach : runs->count != 1) {
         *runs = (struct step_runs){.run = runs->run, .count = 1};
-        damaged(reader, "a step has a width that it cannot have");
+        (void)unpack_damaged(&reader->in, "a step has a width that it cannot have");
         return;
     }
     if (runs->count > 1) runs->run = arena_array(saga->arena, runs->count, sizeof(*runs->run));
@@ -374,15 +318,17 @@ static void take_step(struct reader *reader, int *position)
 static void take_saga(struct reader *reader)
 {
     struct saga *const saga = reader->saga;
-    const uint64_t flags = take(reader);
+    const uint64_t flags = unpack_number(&reader->in);
     saga->paused = flags & SAGA_FLAG_PAUSED;
     saga->paused_by_timeout = flags & SAGA_FLAG_PAUSED_BY_TIMEOUT;
     saga->cancel_requested = flags & SAGA_FLAG_CANCEL_REQUESTED;
-    saga->state = (enum saga_state)take_limited(reader, SAGA_STATE_COUNT - 1, "no such state");
-    saga->stuck_in = (enum saga_state)take_limited(reader, SAGA_STATE_COUNT - 1, "no such state");
-    saga->attention = take_limited(reader, UINT32_MAX, "no such attention");
-    saga->revision = take_limited(reader, UINT32_MAX, "no such revision");
-    saga->history_seq = take_limited(reader, UINT32_MAX, "no such history row");
+    saga->state =
+        (enum saga_state)unpack_limited(&reader->in, SAGA_STATE_COUNT - 1, "no such state");
+    saga->stuck_in =
+        (enum saga_state)unpack_limited(&reader->in, SAGA_STATE_COUNT - 1, "no such state");
+    saga->attention = unpack_limited(&reader->in, UINT32_MAX, "no such attention");
+    saga->revision = unpack_limited(&reader->in, UINT32_MAX, "no such revision");
+    saga->history_seq = unpack_limited(&reader->in, UINT32_MAX, "no such history row");
     saga->updated_at_ms = take_time(reader, 0);
     saga->started_at_ms = take_time(reader, saga->updated_at_ms);
     saga->finished_at_ms = take_time(reader, saga->updated_at_ms);
@@ -394,15 +340,15 @@ static void take_saga(struct reader *reader)
         take_error_of(reader, &saga->cause, &saga->cause_step, &saga->cause_op);
     }
     if (flags & SAGA_FLAG_PAUSED_BY) {
-        saga->paused_by = bytes_copy(saga->arena, take_bytes(reader, SIZE_MAX));
+        saga->paused_by = bytes_copy(saga->arena, unpack_bytes(&reader->in, SIZE_MAX));
     }
     if (flags & SAGA_FLAG_OUTPUT) {
-        saga->output_seq = take_limited(reader, UINT32_MAX, "no such history row");
+        saga->output_seq = unpack_limited(&reader->in, UINT32_MAX, "no such history row");
     }
-    const uint32_t touched =
-        take_limited(reader, saga->definition->step_count, "it has more steps than its definition");
+    const uint32_t touched = unpack_limited(&reader->in, saga->definition->step_count,
+                                            "it has more steps than its definition");
     int position = 0;
-    for (uint32_t i = 0; i < touched && reader->what == NULL; i++) {
+    for (uint32_t i = 0; i < touched && reader->in.what == NULL; i++) {
         take_step(reader, &position);
     }
 }
@@ -424,19 +370,19 @@ bool saga_unpack(struct saga *saga, struct bytes packed, const char **ret_what)
         *ret_what = "the checksum does not fit";
         return false;
     }
-    const unsigned char *const start = (const unsigned char *)packed.data;
-    struct reader reader = {.at = start, .end = start + packed.size - CHECKSUM_SIZE, .saga = saga};
-    const uint64_t format = take(&reader);
+    struct reader reader = {
+        .in = unpacker_of((struct bytes){packed.data, packed.size - CHECKSUM_SIZE}), .saga = saga};
+    const uint64_t format = unpack_number(&reader.in);
     if (format != SAGA_PACK_FORMAT) {
         *ret_what = "the format is newer than this program";
         return false;
     }
     take_saga(&reader);
-    if (reader.what == NULL && reader.at != reader.end) {
-        damaged(&reader, "something follows its end");
+    if (reader.in.what == NULL && reader.in.at != reader.in.end) {
+        (void)unpack_damaged(&reader.in, "something follows its end");
     }
-    if (reader.what != NULL) *ret_what = reader.what;
-    return reader.what == NULL;
+    if (reader.in.what != NULL) *ret_what = reader.in.what;
+    return reader.in.what == NULL;
 }
 
 void saga_attach(struct saga *saga, uint32_t seq, struct bytes payload, struct bytes output)

@@ -1,103 +1,103 @@
+#include "sagas/machine/history_entry.h"
+#include "sagas/machine/pack.h"
 #include "sagas/machine/turn.h"
 
 #include <assert.h>
-#include <stdio.h>
+#include <string.h>
 
-/* ---- one object at a time; members that are absent leave no trace ---- */
+/* An entry before it is packed: the bits of its members, and what they hold. */
+struct entry {
+    uint32_t has;
+    struct bytes text[MEMBER_COUNT];
+    uint64_t number[MEMBER_COUNT];
+};
 
-static void begin_member(struct buffer *buffer, const char *name)
-{
-    if (buffer->data[buffer->size - 1] != '{') buffer_add_char(buffer, ',');
-    buffer_add_char(buffer, '"');
-    buffer_add_text(buffer, name);
-    buffer_add_text(buffer, "\":");
-}
-
-static void add_text(struct buffer *buffer, const char *name, struct bytes text)
+static void set_text(struct entry *entry, enum member member, struct bytes text)
 {
     if (text.data == NULL) return;
-    begin_member(buffer, name);
-    json_write_string(buffer, text);
+    entry->has |= 1U << member;
+    entry->text[member] = text;
 }
 
-static void add_json(struct buffer *buffer, const char *name, struct bytes json)
-{
-    if (json.data == NULL) return;
-    begin_member(buffer, name);
-    buffer_add_bytes(buffer, json);
-}
-
-static void add_int(struct buffer *buffer, const char *name, bool present, int64_t value)
+static void set_number(struct entry *entry, enum member member, bool present, uint64_t number)
 {
     if (!present) return;
-    begin_member(buffer, name);
-    json_write_int(buffer, value);
+    entry->has |= 1U << member;
+    entry->number[member] = number;
 }
 
-static void add_true(struct buffer *buffer, const char *name, bool value)
+static void set_time(struct entry *entry, enum member member, int64_t at_ms)
 {
-    if (!value) return;
-    begin_member(buffer, name);
-    buffer_add_text(buffer, "true");
+    set_number(entry, member, at_ms != 0, (uint64_t)at_ms);
 }
 
-static void add_time(struct buffer *buffer, const char *name, int64_t at_ms)
+static void set_detail(struct entry *entry, const struct detail *detail)
 {
-    if (at_ms == 0) return;
-    begin_member(buffer, name);
-    json_write_time(buffer, at_ms);
+    set_text(entry, MEMBER_VERB, detail->verb);
+    set_text(entry, MEMBER_OUTCOME, detail->outcome);
+    set_text(entry, MEMBER_REASON, detail->reason);
+    set_text(entry, MEMBER_CODE, detail->code);
+    set_text(entry, MEMBER_TEXT, detail->text);
+    set_text(entry, MEMBER_PROGRESS, detail->progress);
+    set_text(entry, MEMBER_MESSAGE, detail->message);
+    set_text(entry, MEMBER_STATE, bytes_of(detail->state));
+    set_number(entry, MEMBER_PAUSED, detail->paused, 1);
+    set_number(entry, MEMBER_AGAIN, detail->again, 1);
+    set_number(entry, MEMBER_STATED, detail->stated, 1);
+    set_number(entry, MEMBER_ITEMS, detail->counts_items, detail->items);
+    set_number(entry, MEMBER_DELAY_MS, detail->delay_ms > 0, detail->delay_ms);
+    set_time(entry, MEMBER_NEXT_ATTEMPT_AT, detail->next_attempt_at_ms);
+    set_time(entry, MEMBER_DEADLINE_AT, detail->deadline_at_ms);
+    set_time(entry, MEMBER_START_AT, detail->start_at_ms);
 }
 
-static void add_detail(struct buffer *buffer, const struct detail *detail)
+static void set_run(struct entry *entry, const struct run_ref *ref)
 {
-    const size_t before = buffer->size;
-    begin_member(buffer, "detail");
-    buffer_add_char(buffer, '{');
-    const size_t empty = buffer->size;
-    add_text(buffer, "verb", detail->verb);
-    add_text(buffer, "outcome", detail->outcome);
-    add_text(buffer, "reason", detail->reason);
-    add_text(buffer, "code", detail->code);
-    add_text(buffer, "detail", detail->text);
-    add_json(buffer, "progress", detail->progress);
-    add_text(buffer, "message", detail->message);
-    add_text(buffer, "state", bytes_of(detail->state));
-    add_true(buffer, "paused", detail->paused);
-    add_true(buffer, "again", detail->again);
-    add_true(buffer, "stated", detail->stated);
-    add_int(buffer, "items", detail->counts_items, detail->items);
-    add_int(buffer, "delay_ms", detail->delay_ms > 0, (int64_t)detail->delay_ms);
-    add_time(buffer, "next_attempt_at", detail->next_attempt_at_ms);
-    add_time(buffer, "deadline_at", detail->deadline_at_ms);
-    add_time(buffer, "start_at", detail->start_at_ms);
-    buffer_add_char(buffer, '}');
-    if (buffer->size > empty + 1) return;
-    buffer->size = before;
-    buffer->data[before] = '\0';
-}
-
-/* ---- entries ---- */
-
-static void add_run(struct buffer *buffer, const struct run_ref *ref)
-{
-    add_text(buffer, "step", ref->step->id);
-    add_int(buffer, "index", ref->index != INDEX_NONE, ref->index);
+    set_text(entry, MEMBER_STEP, ref->step->id);
+    set_number(entry, MEMBER_INDEX, ref->index != INDEX_NONE, (uint64_t)ref->index);
     if (ref->run == NULL) return;
-    add_text(buffer, "op", bytes_of(op_name(ref->run->op)));
-    add_int(buffer, "attempt", ref->run->attempt > 0, ref->run->attempt);
+    set_number(entry, MEMBER_OP, true, ref->run->op);
+    set_number(entry, MEMBER_ATTEMPT, ref->run->attempt > 0, ref->run->attempt);
+}
+
+static unsigned type_number(const char *type)
+{
+    unsigned number = 0;
+    while (HISTORY_TYPES[number] != NULL && strcmp(HISTORY_TYPES[number], type) != 0) {
+        number++;
+    }
+    assert(HISTORY_TYPES[number] != NULL);
+    return number;
+}
+
+static void pack_entry(struct buffer *buffer, const char *type, const struct entry *entry)
+{
+    pack_number(buffer, type_number(type));
+    pack_number(buffer, entry->has);
+    for (unsigned i = 0; i < MEMBER_COUNT; i++) {
+        if ((entry->has & 1U << i) == 0) continue;
+        switch (HISTORY_MEMBERS[i].kind) {
+        case MEMBER_IS_TEXT:
+        case MEMBER_IS_JSON: pack_bytes(buffer, entry->text[i]); break;
+        case MEMBER_IS_NUMBER:
+        case MEMBER_IS_DIRECTION:
+        case MEMBER_IS_TIME: pack_number(buffer, entry->number[i]); break;
+        case MEMBER_IS_TRUE: break;
+        }
+    }
 }
 
 void record(struct turn *turn, const char *type, const struct run_ref *ref,
             const struct detail *detail)
 {
-    struct buffer *const buffer = &turn->history;
-    buffer_add_char(buffer, turn->decision->history_count == 0 ? '[' : ',');
-    buffer_add_char(buffer, '{');
-    add_text(buffer, "type", bytes_of(type));
-    if (ref != NULL) add_run(buffer, ref);
-    if (ref == NULL || detail->verb.data != NULL) add_text(buffer, "actor", turn->event->actor);
-    add_detail(buffer, detail);
-    buffer_add_char(buffer, '}');
+    struct entry entry = {0};
+    if (ref != NULL) set_run(&entry, ref);
+    if (ref == NULL || detail->verb.data != NULL) {
+        set_text(&entry, MEMBER_ACTOR, turn->event->actor);
+    }
+    set_detail(&entry, detail);
+    if (turn->decision->history_count == 0) pack_number(&turn->history, HISTORY_FORMAT);
+    pack_entry(&turn->history, type, &entry);
     turn->decision->history_count++;
 }
 
@@ -113,7 +113,6 @@ void close_history(struct turn *turn)
         assert(!turn->changed);
         return;
     }
-    buffer_add_char(&turn->history, ']');
     decision->history = buffer_bytes(&turn->history);
     turn->saga->history_seq += decision->history_count;
 }

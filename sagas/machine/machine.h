@@ -92,10 +92,9 @@ struct decision {
     const struct command *commands;
     size_t command_count;
     /*
-     * JSON array of history entries; absent when nothing is to be recorded. The first has the seq
-     * `history_first_seq`, the rest follow; saga->history_seq was raised by history_count.
-     * Entries: {"type","step"?,"index"?,"op"?,"attempt"?,"actor"?,"detail"?}, names of contracts
-     * section 3, absent members left out.
+     * Packed history entries (history_write_json); absent when nothing is to be recorded. The first
+     * has the seq `history_first_seq`, the rest follow; saga->history_seq was raised by
+     * history_count.
      */
     struct bytes history;
     uint32_t history_first_seq;
@@ -114,6 +113,12 @@ struct decide_context {
 /* Carry out `event` on `saga`. Changes *saga in place. */
 void saga_decide(struct saga *saga, const struct event *event, struct decide_context *context,
                  struct decision *ret_decision);
+
+/*
+ * The entries that a decision recorded, as a JSON array of {"type","step"?,"index"?,"op"?,
+ * "attempt"?,"actor"?,"detail"?}: names of docs and API, absent members left out. False: damaged.
+ */
+bool history_write_json(struct bytes entries, struct buffer *json, const char **ret_what);
 
 /* When the saga next wants EVENT_TIMER, Unix ms; 0: never. */
 int64_t saga_next_due_ms(const struct saga *saga);

@@ -17,7 +17,7 @@ struct turn {
     const struct event *event;
     struct decide_context *context;
     struct decision *decision;
-    struct buffer history; /* "[entry,entry" */
+    struct buffer history; /* packed entries */
     struct command *commands;
     size_t command_room;
     bool changed; /* the event is applied */

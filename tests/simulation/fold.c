@@ -281,8 +281,13 @@ static void fold_row(struct world *world, struct folded *folded, const struct hi
 {
     const struct json_view *view = NULL;
     struct json_error error;
-    if (!json_view_parse(row->entries, arena, &view, &error)) {
-        violate(world, "S3", "history is no JSON: %s", row->entries.data);
+    struct buffer json = buffer_in(arena);
+    const char *what = NULL;
+    if (!history_write_json(row->entries, &json, &what)) {
+        violate(world, "S3", "history: %s", what);
+    }
+    if (!json_view_parse(buffer_bytes(&json), arena, &view, &error)) {
+        violate(world, "S3", "history is no JSON: %s", json.data);
     }
     if (view->count != row->count) {
         violate(world, "S3", "a row of %u entries says %u", view->count, row->count);

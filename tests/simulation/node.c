@@ -237,6 +237,16 @@ static void ask_why(struct world *world, const struct saga *saga, int node)
 
 enum attempt_result { ATTEMPT_DONE, ATTEMPT_CONFLICT };
 
+/* What it recorded, or why nothing. */
+static const char *shown(struct world *world, const struct decision *decision)
+{
+    const char *what = NULL;
+    struct buffer json = buffer_in(&world->scratch);
+    if (decision->history.data == NULL) return decision->why;
+    if (!history_write_json(decision->history, &json, &what)) return what;
+    return json.data;
+}
+
 static enum attempt_result try_once(struct world *world, int node, int saga_number,
                                     const struct event *event, const struct happening *again)
 {
@@ -256,8 +266,7 @@ static enum attempt_result try_once(struct world *world, int node, int saga_numb
     }
     trace(world, "node %d at %lld: %s step %d[%d] attempt %u of saga %d -> %s %s", node,
           (long long)node_now(world, node), event_kind_name(event->kind), event->step, event->index,
-          event->attempt, saga_number, verdict_name(decision.verdict),
-          decision.history.data == NULL ? decision.why : decision.history.data);
+          event->attempt, saga_number, verdict_name(decision.verdict), shown(world, &decision));
     count_verdict(event, &decision);
     if (decision.history.data != NULL) set_timer(world, node, saga_number);
     check_decision(world, &(struct decided){.node = node,

@@ -73,6 +73,15 @@ void given_started(const char *definition)
 
 /* ---- when ---- */
 
+static struct bytes as_json(struct bytes history)
+{
+    if (history.data == NULL) return history;
+    struct buffer json = buffer_in(&stage.memory);
+    const char *what = NULL;
+    if (!history_write_json(history, &json, &what)) fail_msg("history: %s", what);
+    return buffer_bytes(&json);
+}
+
 static uint32_t count_entries(struct bytes history)
 {
     const struct json_view *view = NULL;
@@ -107,6 +116,7 @@ enum verdict when(struct event event)
     const uint32_t revision = stage.saga->revision;
     const uint32_t seq = stage.saga->history_seq;
     saga_decide(stage.saga, &event, &context, &stage.decision);
+    stage.decision.history = as_json(stage.decision.history);
     assert_promises(revision, seq);
     return stage.decision.verdict;
 }
