@@ -9,10 +9,12 @@
  *     saga-load starts URL DEFINITION SAGAS CONNECTIONS  one POST a saga, as fast as it goes
  *     saga-load closed URL DEFINITION SAGAS CONNECTIONS  the same, each answered when it has ended
  *     saga-load bulk URL DEFINITION SAGAS CONNECTIONS    many a request, ends are not waited for
+ *     saga-load overload URL DEFINITION SECONDS PER_SECOND  offer so many, refused or not
  *
- * URL is host:port. Prints one line of JSON: sagas_per_s, and for idle p50_ms and p99_ms as the
- * caller saw them. How many have ended is read from /metrics. INPUT_BYTES in the environment makes
- * each input so large, of bytes that do not compress well.
+ * URL is host:port; of saturate host:port,host:port for two nodes. Prints one line of JSON:
+ * sagas_per_s, and for idle p50_ms and p99_ms as the caller saw them. How many have ended is read
+ * from /metrics. INPUT_BYTES in the environment makes each input so large, of bytes that do not
+ * compress well.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -38,6 +40,7 @@ enum {
     WATCH_PAUSE_US = 4000,
     PATIENCE_S = 300,
     CONNECTIONS_MAX = 512,
+    NODES_MAX = 4,
 };
 
 struct connection {
@@ -198,7 +201,8 @@ static size_t put_post(char *to, size_t room, const char *path, const char *head
     return (size_t)head + body_size;
 }
 
-static void start_bulk(struct connection *connection, const char *definition, long first, int count)
+/* The status of the answer. */
+static int offer_bulk(struct connection *connection, const char *definition, long first, int count)
 {
     const size_t room = (size_t)bulk_max() * item_max + 100;
     char *body = scratch(room, true);
@@ -212,7 +216,12 @@ static void start_bulk(struct connection *connection, const char *definition, lo
     char headers[96];
     (void)snprintf(headers, sizeof headers, "Idempotency-Key: bench-%d-%ld\r\n", getpid(), first);
     const size_t whole = put_post(request, room + 500, "/v1/sagas/bulk", headers, body, size);
-    if (exchange(connection, request, whole) != 200) {
+    return exchange(connection, request, whole);
+}
+
+static void start_bulk(struct connection *connection, const char *definition, long first, int count)
+{
+    if (offer_bulk(connection, definition, first, count) != 200) {
         (void)fprintf(stderr, "saga-load: %.600s\n", connection->answer);
         exit(1);
     }
@@ -238,14 +247,36 @@ static void pause_us(long us)
     nanosleep(&time, NULL);
 }
 
+/* ---- several nodes ---- */
+
+struct nodes {
+    char url[NODES_MAX][128];
+    int count;
+};
+
+static struct nodes nodes_of(const char *urls)
+{
+    struct nodes nodes = {.count = 0};
+    char text[NODES_MAX * 128];
+    (void)snprintf(text, sizeof text, "%s", urls);
+    char *rest = NULL;
+    for (char *url = strtok_r(text, ",", &rest); url != NULL && nodes.count < NODES_MAX;
+         url = strtok_r(NULL, ",", &rest)) {
+        (void)snprintf(nodes.url[nodes.count++], sizeof *nodes.url, "%s", url);
+    }
+    return nodes;
+}
+
 /* ---- modes ---- */
 
 /* Several callers keep the number up: one alone waits for each commit. */
 struct saturation {
-    const char *url, *definition;
+    struct nodes nodes;
+    const char *definition;
     long sagas, open;
     pthread_mutex_t lock; /* guards the rest */
     long started, ended;
+    int starters;
 };
 
 /* How many to start next, from *ret_first on; 0: not now. */
@@ -267,7 +298,10 @@ static long claim(struct saturation *run, long *ret_first, bool *ret_over)
 static void *keep_open(void *argument)
 {
     struct saturation *run = argument;
-    struct connection starter = connect_to(run->url);
+    pthread_mutex_lock(&run->lock);
+    const int node = run->starters++ % run->nodes.count;
+    pthread_mutex_unlock(&run->lock);
+    struct connection starter = connect_to(run->nodes.url[node]);
     long first = 0;
     for (bool over = false; !over;) {
         const long room = claim(run, &first, &over);
@@ -281,10 +315,22 @@ static void *keep_open(void *argument)
     return NULL;
 }
 
+static long count_ended_of_all(struct connection *watchers, int count)
+{
+    long ended = 0;
+    for (int i = 0; i < count; i++) {
+        ended += count_ended(&watchers[i]);
+    }
+    return ended;
+}
+
 static void watch(struct saturation *run)
 {
-    struct connection watcher = connect_to(run->url);
-    const long before = count_ended(&watcher);
+    struct connection watchers[NODES_MAX];
+    for (int i = 0; i < run->nodes.count; i++) {
+        watchers[i] = connect_to(run->nodes.url[i]);
+    }
+    const long before = count_ended_of_all(watchers, run->nodes.count);
     const double begun = now();
     pthread_t starters[STARTERS];
     for (int i = 0; i < STARTERS; i++) {
@@ -292,7 +338,7 @@ static void watch(struct saturation *run)
     }
     for (long ended = 0; ended < run->sagas;) {
         pause_us(WATCH_PAUSE_US);
-        ended = count_ended(&watcher) - before;
+        ended = count_ended_of_all(watchers, run->nodes.count) - before;
         pthread_mutex_lock(&run->lock);
         run->ended = ended;
         pthread_mutex_unlock(&run->lock);
@@ -303,15 +349,17 @@ static void watch(struct saturation *run)
     for (int i = 0; i < STARTERS; i++) {
         pthread_join(starters[i], NULL);
     }
-    close_connection(&watcher);
+    for (int i = 0; i < run->nodes.count; i++) {
+        close_connection(&watchers[i]);
+    }
 }
 
-static void saturate(const char *url, const char *definition, long sagas, long open)
+static void saturate(const char *url, const char *definition, long sagas, double open)
 {
-    struct saturation run = {.url = url,
+    struct saturation run = {.nodes = nodes_of(url),
                              .definition = definition,
                              .sagas = sagas,
-                             .open = open,
+                             .open = (long)open,
                              .lock = PTHREAD_MUTEX_INITIALIZER};
     watch(&run);
 }
@@ -323,8 +371,9 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void idle(const char *url, const char *definition, long sagas)
+static void idle(const char *url, const char *definition, long sagas, double unused)
 {
+    (void)unused;
     struct connection connection = connect_to(url);
     double *took = calloc((size_t)sagas, sizeof *took);
     if (took == NULL) die("memory");
@@ -418,9 +467,12 @@ static void starts(const char *url, const char *definition, long sagas, int coun
     }
     const double seconds = now() - begun;
     qsort(took, (size_t)sagas, sizeof *took, compare);
-    printf("{\"%s\":%ld,\"refused\":%ld,\"%s_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f}\n",
-           *more == '\0' ? "starts" : "sagas", sagas, refused, *more == '\0' ? "starts" : "sagas",
-           (double)sagas / seconds, took[sagas / 2] * 1e3, took[sagas * 99 / 100] * 1e3);
+    const char *what = *more == '\0' ? "starts" : "sagas";
+    printf(
+        "{\"%s\":%ld,\"refused\":%ld,\"%s_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,"
+        "\"max_ms\":%.2f}\n",
+        what, sagas, refused, what, (double)sagas / seconds, took[sagas / 2] * 1e3,
+        took[sagas * 99 / 100] * 1e3, took[sagas - 1] * 1e3);
     for (int i = 0; i < count; i++) {
         close_connection(&connections[i]);
     }
@@ -428,11 +480,12 @@ static void starts(const char *url, const char *definition, long sagas, int coun
 }
 
 /* Bulk starts of a few callers; nobody looks whether they end. */
-static void bulk(const char *url, const char *definition, long sagas, int count)
+static void bulk(const char *url, const char *definition, long sagas, double connections)
 {
+    const int count = (int)connections;
     pthread_t starters[CONNECTIONS_MAX];
     if (count < 1 || count > CONNECTIONS_MAX) die("connections");
-    struct saturation run = {.url = url,
+    struct saturation run = {.nodes = nodes_of(url),
                              .definition = definition,
                              .sagas = sagas,
                              .open = sagas,
@@ -447,33 +500,103 @@ static void bulk(const char *url, const char *definition, long sagas, int count)
     printf("{\"starts\":%ld,\"starts_per_s\":%.0f}\n", sagas, (double)sagas / (now() - begun));
 }
 
+/* ---- more than it can do ---- */
+
+struct offer {
+    const char *url, *definition;
+    double begun, seconds, per_s;
+    pthread_mutex_t lock; /* guards the rest */
+    long offered, refused_requests;
+};
+
+static bool claim_offer(struct offer *offer, long *ret_first)
+{
+    const double passed = now() - offer->begun;
+    pthread_mutex_lock(&offer->lock);
+    const bool is_due = (double)offer->offered < passed * offer->per_s;
+    *ret_first = offer->offered;
+    if (is_due) offer->offered += bulk_max();
+    pthread_mutex_unlock(&offer->lock);
+    return is_due;
+}
+
+static void *keep_offering(void *argument)
+{
+    struct offer *offer = argument;
+    struct connection connection = connect_to(offer->url);
+    while (now() - offer->begun < offer->seconds) {
+        long first = 0;
+        if (!claim_offer(offer, &first)) {
+            pause_us(1000);
+            continue;
+        }
+        if (offer_bulk(&connection, offer->definition, first, (int)bulk_max()) == 200) continue;
+        pthread_mutex_lock(&offer->lock);
+        offer->refused_requests++;
+        pthread_mutex_unlock(&offer->lock);
+    }
+    close_connection(&connection);
+    return NULL;
+}
+
+/* Bulk requests at a rate, whatever comes of them; as many at once as there are offerers. */
+static void overload(const char *url, const char *definition, long seconds, double per_s)
+{
+    enum { OFFERERS = 32 };
+    pthread_t offerers[OFFERERS];
+    struct offer offer = {.url = url,
+                          .definition = definition,
+                          .begun = now(),
+                          .seconds = (double)seconds,
+                          .per_s = per_s,
+                          .lock = PTHREAD_MUTEX_INITIALIZER};
+    for (int i = 0; i < OFFERERS; i++) {
+        if (pthread_create(&offerers[i], NULL, keep_offering, &offer) != 0) die("thread");
+    }
+    for (int i = 0; i < OFFERERS; i++) {
+        pthread_join(offerers[i], NULL);
+    }
+    printf("{\"offered\":%ld,\"offered_per_s\":%.0f,\"refused_requests\":%ld}\n", offer.offered,
+           (double)offer.offered / (now() - offer.begun), offer.refused_requests);
+}
+
+static void start_each(const char *url, const char *definition, long sagas, double connections)
+{
+    starts(url, definition, sagas, (int)connections, "");
+}
+
+static void closed(const char *url, const char *definition, long sagas, double connections)
+{
+    starts(url, definition, sagas, (int)connections, "Prefer: wait=30\r\n");
+}
+
+static const struct mode {
+    const char *name;
+    void (*run)(const char *url, const char *definition, long sagas, double number);
+    const char *number;
+} MODES[] = {
+    {"saturate", saturate,   "OPEN"       },
+    {"idle",     idle,       NULL         },
+    {"rate",     rate,       "PER_SECOND" },
+    {"starts",   start_each, "CONNECTIONS"},
+    {"closed",   closed,     "CONNECTIONS"},
+    {"bulk",     bulk,       "CONNECTIONS"},
+    {"overload", overload,   "PER_SECOND" },
+};
+
 int main(int argc, char **argv)
 {
     make_padding(getenv("INPUT_BYTES"));
-    if (argc >= 5) {
-        const long sagas = atol(argv[4]);
-        if (strcmp(argv[1], "idle") == 0) {
-            idle(argv[2], argv[3], sagas);
-        } else if (argc < 6) {
-            argc = 0;
-        } else if (strcmp(argv[1], "saturate") == 0) {
-            saturate(argv[2], argv[3], sagas, atol(argv[5]));
-        } else if (strcmp(argv[1], "rate") == 0) {
-            rate(argv[2], argv[3], sagas, atof(argv[5]));
-        } else if (strcmp(argv[1], "starts") == 0) {
-            starts(argv[2], argv[3], sagas, atoi(argv[5]), "");
-        } else if (strcmp(argv[1], "closed") == 0) {
-            starts(argv[2], argv[3], sagas, atoi(argv[5]), "Prefer: wait=30\r\n");
-        } else if (strcmp(argv[1], "bulk") == 0) {
-            bulk(argv[2], argv[3], sagas, atoi(argv[5]));
-        } else {
-            argc = 0;
-        }
+    for (size_t i = 0; i < sizeof MODES / sizeof *MODES; i++) {
+        const struct mode *mode = &MODES[i];
+        if (argc != (mode->number == NULL ? 5 : 6) || strcmp(argv[1], mode->name) != 0) continue;
+        mode->run(argv[2], argv[3], atol(argv[4]), mode->number == NULL ? 0 : atof(argv[5]));
+        return 0;
     }
-    if (argc >= 5) return 0;
-    (void)fprintf(
-        stderr,
-        "usage: saga-load saturate|idle|rate|starts|closed|bulk HOST:PORT DEFINITION SAGAS "
-        "[OPEN|PER_SECOND|CONNECTIONS]\n");
+    for (size_t i = 0; i < sizeof MODES / sizeof *MODES; i++) {
+        const char *number = MODES[i].number;
+        (void)fprintf(stderr, "usage: saga-load %s HOST:PORT DEFINITION SAGAS %s\n", MODES[i].name,
+                      number == NULL ? "" : number);
+    }
     return 2;
 }
