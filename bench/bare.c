@@ -6,6 +6,7 @@
  *     saga-bare starts URL SAGAS BATCH        the rows of their starts alone
  *     saga-bare transport BROKERS TRIPS OPEN  command and reply through the broker, nothing stored
  *     saga-bare loop URL BROKERS SAGAS OPEN   both: start, commit, command, reply, commit, ...
+ *     saga-bare records BROKERS TOPIC         how many records a topic has had
  *
  * The tables are sagad's own (run `sagad migrate` first), in a database where no sagad works, and
  * empty (truncate them between runs). INPUT_BYTES in the environment makes each input so large. A
@@ -511,6 +512,29 @@ static void circle(const char *url, const char *brokers, long sagas, long open)
     free(run.steps);
 }
 
+static void records(const char *brokers, const char *topic)
+{
+    enum { PATIENCE_MS = 10000 };
+    rd_kafka_t *kafka = client(brokers, false);
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(kafka, topic, NULL);
+    const struct rd_kafka_metadata *metadata = NULL;
+    const rd_kafka_resp_err_t error = rd_kafka_metadata(kafka, 0, handle, &metadata, PATIENCE_MS);
+    if (error != 0) die(topic, rd_kafka_err2str(error));
+    long count = 0;
+    for (int i = 0; i < metadata->topics[0].partition_cnt; i++) {
+        int64_t low = 0;
+        int64_t high = 0;
+        if (rd_kafka_query_watermark_offsets(kafka, topic, i, &low, &high, PATIENCE_MS) != 0) {
+            die(topic, "no watermarks");
+        }
+        count += high;
+    }
+    printf("{\"records\":%ld}\n", count);
+    rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(handle);
+    rd_kafka_destroy(kafka);
+}
+
 int main(int argc, char **argv)
 {
     make_input(getenv("INPUT_BYTES"));
@@ -518,6 +542,8 @@ int main(int argc, char **argv)
         database(argv[2], atol(argv[3]), atoi(argv[4]), STEPS);
     } else if (argc == 5 && strcmp(argv[1], "starts") == 0) {
         database(argv[2], atol(argv[3]), atoi(argv[4]), 0);
+    } else if (argc == 4 && strcmp(argv[1], "records") == 0) {
+        records(argv[2], argv[3]);
     } else if (argc == 5 && strcmp(argv[1], "transport") == 0) {
         circle(NULL, argv[2], atol(argv[3]) / STEPS, atol(argv[4]));
     } else if (argc == 6 && strcmp(argv[1], "loop") == 0) {
@@ -525,7 +551,7 @@ int main(int argc, char **argv)
     } else {
         (void)fprintf(stderr,
                       "usage: saga-bare database|starts URL SAGAS BATCH | transport BROKERS TRIPS "
-                      "OPEN | loop URL BROKERS SAGAS OPEN\n");
+                      "OPEN | loop URL BROKERS SAGAS OPEN | records BROKERS TOPIC\n");
         return 2;
     }
     return 0;

@@ -32,7 +32,7 @@
 #include <unistd.h>
 
 enum {
-    ANSWER_MAX = 4 * 1024 * 1024,
+    ANSWER_MAX = 16 * 1024 * 1024, /* a bulk answer repeats the inputs */
     BULK_MAX = 200,
     ITEM_MAX = 400,
     BODY_MAX = 7 * 1024 * 1024, /* of a bulk: sagad takes 8 MB */

@@ -8,13 +8,14 @@ import os
 import re
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
 from measure import machine
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "support"))
-from servers import (Daemon, EmbeddedBroker, Kafka, Postgres, Process, build_folder, program,  # noqa: E402
+from servers import (Daemon, EmbeddedBroker, Kafka, Postgres, Process, build_folder, http, program,  # noqa: E402
                      sql, until)
 
 TOPICS = ["bench.commands", "bench.silent", "bench.replies"]
@@ -50,11 +51,11 @@ def until_warm(rate, name):
 
 # ---- definitions ----------------------------------------------------------------------
 
-def step(name, undo=True, topic="bench.commands", timeout="30s", **more):
+def step(name, undo=True, topic="bench.commands", timeout="30s", input="${input}", **more):
     made = {"id": name, **more,
-            "action": {"topic": topic, "type": f"bench.{name}", "input": "${input}", "timeout": timeout}}
+            "action": {"topic": topic, "type": f"bench.{name}", "input": input, "timeout": timeout}}
     if undo:
-        made["compensation"] = {"topic": topic, "type": f"bench.{name}.undo", "input": "${input}"}
+        made["compensation"] = {"topic": topic, "type": f"bench.{name}.undo", "input": input}
     return made
 
 
@@ -63,6 +64,8 @@ DEFINITIONS = {
     "bench-refused": [step("one"), step("two"), step("refused", False)],
     "bench-ten": [step(f"s{i}", i < 9) for i in range(10)],
     "bench-wide": [step(f"w{i}", depends_on=[]) for i in range(10)],
+    # Its input is kept and not sent.
+    "bench-kept": [step(name, name != "three", input="${input.order_id}") for name in ("one", "two", "three")],
     # Nobody answers its commands: what is started stays open.
     "bench-waiting": [step("waits", False, "bench.silent", "24h")],
 }
@@ -123,8 +126,12 @@ class Bed:
 
     # what is run on it
 
-    def load(self, mode, definition, *words, **environment):
-        return run("saga-load", mode, self.daemon.where[1], definition, *words, **environment)
+    def load(self, mode, definition, *words, url=None, **environment):
+        return run("saga-load", mode, url or self.daemon.where[1], definition, *words, **environment)
+
+    def commands_sent(self):
+        """Records in the participants' topic."""
+        return run("saga-bare", "records", self.broker.brokers, "bench.commands")["records"]
 
     def bare(self, *words, **environment):
         return run("saga-bare", *words, **self.bare_settings, **environment)
@@ -176,9 +183,25 @@ class Bed:
             select percentile_disc(0.5) within group (order by finished_at - created_at),
                    percentile_disc(0.99) within group (order by finished_at - created_at)
               from sagad.saga
-             where finished_at is not null and created_at >= {since_ms}
-               and created_at < {until_ms or 1 << 62}""")[0]
+             where finished_at is not null and namespace_id = any(array(select id from sagad.namespace))
+               and id >= '{least_id(since_ms)}' and id < '{least_id(until_ms or since_ms + 86400000)}'""")[0]
         return tuple(float(value) if value else None for value in row)
+
+    def counter(self, family):
+        """The sum of a metric of sagad over its labels."""
+        text = http("GET", self.daemon.admin + "/metrics")[2].decode()
+        return sum(float(line.rpartition(" ")[2]) for line in text.split("\n")
+                   if line.startswith((family + "{", family + " ")))
+
+
+def now_ms():
+    return int(time.time() * 1000)
+
+
+def least_id(at_ms):
+    """The least saga id of an instant: ids are UUIDv7."""
+    digits = f"{at_ms:012x}"
+    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
 # ---- the database -----------------------------------------------------------------------

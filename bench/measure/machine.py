@@ -14,6 +14,16 @@ def _stat(pid):
             "ended_children": int(fields[13]) + int(fields[14])}
 
 
+def family(pid):
+    """The process and its children."""
+    found = [pid]
+    for path in Path("/proc").iterdir():
+        other = _stat(path.name) if path.name.isdigit() else None
+        if other and other["parent"] == pid:
+            found.append(int(path.name))
+    return found
+
+
 def cpu_seconds(pid, children=False):
     """CPU of a process; with its children, living and ended, where asked."""
     me = _stat(pid)
@@ -22,10 +32,7 @@ def cpu_seconds(pid, children=False):
     ticks = me["own"]
     if children:
         ticks += me["ended_children"]
-        for path in Path("/proc").iterdir():
-            other = _stat(path.name) if path.name.isdigit() else None
-            if other and other["parent"] == pid:
-                ticks += other["own"]
+        ticks += sum((_stat(child) or {"own": 0})["own"] for child in family(pid)[1:])
     return ticks / TICKS
 
 
@@ -37,4 +44,7 @@ def rss_mb(pid):
 
 
 def open_files(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:  # it ended meanwhile
+        return 0

@@ -25,7 +25,7 @@ def count_at(opened, sagas):
     return {1: sagas // 150, 10: sagas // 20, 50: sagas // 7, 200: sagas // 3}.get(opened, sagas)
 
 
-def curve(bed):
+def curve(bed, _found):
     """Each point of the bare loop directly before sagad's."""
     size, result = bed.size, {"transport_limit_round_trips_per_s": bed.transport_limit}
     say(f"bare transport          {bed.transport_limit:>8,} round trips/s at 2,000 open")
