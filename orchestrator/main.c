@@ -23,6 +23,7 @@ static const struct subcommand SUBCOMMANDS[] = {
     {"serve",       FOR_SERVE,       tool_serve,       "[flags]",              "run a node"},
     {"dev",         FOR_DEV,         tool_dev,         "[flags]",              "all in one: PostgreSQL, broker, node, demo participants"},
     {"migrate",     FOR_MIGRATE,     tool_migrate,     "[flags]",              "bring the database up to date"},
+    {"maintain",    FOR_MAINTAIN,    tool_maintain,    "[flags]",              "make partitions ahead and let old sagas go, now"},
     {"topics",      FOR_TOPICS,      tool_topics,      "plan|apply [flags]",   "show or make the Kafka topics"},
     {"keys",        FOR_KEYS,        tool_keys,        "add [flags] NAME",     "make an API key"},
     {"config",      FOR_CONFIG,      tool_config,      "check|print [flags]",  "check or print the configuration"},

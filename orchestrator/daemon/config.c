@@ -29,7 +29,7 @@ struct setting {
 };
 
 #define FIELD(name)    offsetof(struct config, name)
-#define ALL_DB         (FOR_SERVE | FOR_MIGRATE | FOR_TOPICS | FOR_CONFIG)
+#define ALL_DB         (FOR_SERVE | FOR_MIGRATE | FOR_MAINTAIN | FOR_TOPICS | FOR_CONFIG)
 #define SERVING        (FOR_SERVE | FOR_CONFIG)
 #define SERVING_OR_DEV (FOR_SERVE | FOR_CONFIG | FOR_DEV)
 
@@ -59,6 +59,7 @@ static const struct setting SETTINGS[] = {
     {"queue-max", COUNT, FIELD(queue_max), "50000", 100, 10000000, SERVING_OR_DEV, "events waiting before requests get 429"},
     {"undispatched-max", COUNT, FIELD(undispatched_max), "1000000", 1, 100000000, SERVING_OR_DEV, "sagas with unsent commands before starts get 429"},
     {"grace-s", COUNT, FIELD(grace_s), "20", 1, 600, SERVING_OR_DEV, "seconds that a stop may take"},
+    {"retention-days", COUNT, FIELD(retention_days), "90", 0, 36500, SERVING_OR_DEV | FOR_MAINTAIN, "days that finished sagas are kept; 0: for ever"},
     {"log-level", LEVEL, FIELD(log_level), "info", 0, 0, SERVING_OR_DEV, "debug, info, warning or error"},
     {"partitions", COUNT, FIELD(partitions), "8", 1, 10000, FOR_TOPICS, "of new topics"},
     {"replication", COUNT, FIELD(replication), "1", 1, 15, FOR_TOPICS, "of new topics"},

@@ -23,6 +23,7 @@ enum command_bit {
     FOR_HEALTHCHECK = 1 << 4,
     FOR_CONFIG = 1 << 5,
     FOR_DEV = 1 << 6,
+    FOR_MAINTAIN = 1 << 7,
 };
 
 struct config {
@@ -38,6 +39,7 @@ struct config {
     uint32_t workers, readers, http_threads;
     uint32_t cache_mb, queue_max, undispatched_max;
     uint32_t grace_s;
+    uint32_t retention_days;
     enum log_level log_level;
     /* topics apply|plan */
     uint32_t partitions, replication;

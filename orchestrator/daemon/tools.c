@@ -1,6 +1,7 @@
 #include "orchestrator/daemon/tools.h"
 
 #include "api/api.h"
+#include "orchestrator/base/clock.h"
 #include "orchestrator/bus/topics.h"
 #include "orchestrator/daemon/config.h"
 #include "orchestrator/daemon/serve.h"
@@ -8,13 +9,21 @@
 #include "orchestrator/store/store.h"
 
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TOPICS_MAX = 2000, DEFINITIONS_PAGE = 200, PROBE_SECONDS = 3 };
+enum {
+    TOPICS_MAX = 2000,
+    DEFINITIONS_PAGE = 200,
+    PROBE_SECONDS = 3,
+    MAINTAIN_TRIES = 300,
+    MAINTAIN_PAUSE_MS = 200,
+    MAINTAIN_TIMEOUT_MS = 3600 * 1000, /* a vacuum */
+};
 
 static int fail(const struct err *err)
 {
@@ -75,6 +84,83 @@ int tool_serve(const struct config *config, const char **words)
     wait_for_signal();
     node_stop(node);
     return EXIT_GOOD;
+}
+
+/* ---- maintain: what a node does every ten minutes ---- */
+
+static void rest_ms(int64_t ms)
+{
+    (void)poll(NULL, 0, (int)ms);
+}
+
+static bool make_partitions(struct store *store, struct err *err)
+{
+    for (int tries = 1; !store_maintain(store, clock_wall_ms(), err); tries++) {
+        if (err->kind != ERR_UNAVAILABLE || tries == MAINTAIN_TRIES) return false;
+        rest_ms(MAINTAIN_PAUSE_MS);
+    }
+    return true;
+}
+
+/* One pass in a quarter of the time; others wait for none of its steps. */
+static bool retire(struct store *store, int64_t retention_ms, struct retirement *pass,
+                   struct err *err)
+{
+    *pass = (struct retirement){0};
+    for (int later = 0; pass->next != RETIRE_DONE;) {
+        if (later == MAINTAIN_TRIES) {
+            return err_set(err, ERR_UNAVAILABLE, "the tables are too busy: try again");
+        }
+        const int64_t begun_ms = clock_monotonic_ms();
+        if (!store_retire(store, retention_ms, pass, err)) return false;
+        const int64_t took_ms = clock_monotonic_ms() - begun_ms;
+        later = pass->next == RETIRE_LATER ? later + 1 : 0;
+        rest_ms(later > 0 ? MAINTAIN_PAUSE_MS : took_ms * 3);
+    }
+    return true;
+}
+
+static void print_retired(const struct retirement *pass)
+{
+    printf("let go: %llu sagas, %llu weeks, %llu dead letters\n", (unsigned long long)pass->sagas,
+           (unsigned long long)pass->weeks, (unsigned long long)pass->letters);
+    if (pass->kept_weeks == 0) return;
+    printf(
+        "kept: %llu old weeks, too many of their sagas are open, ended late or are another "
+        "namespace's\n",
+        (unsigned long long)pass->kept_weeks);
+}
+
+static bool maintain(const struct config *config, struct store *store, struct err *err)
+{
+    const int64_t retention_ms = (int64_t)config->retention_days * 24 * 3600 * 1000;
+    if (!make_partitions(store, err)) return false;
+    if (retention_ms == 0) return true;
+    struct retirement pass;
+    if (!retire(store, retention_ms, &pass, err)) return false;
+    print_retired(&pass);
+    if (!pass.wants_vacuum) return true;
+    if (!store_vacuum(store, err) || !retire(store, retention_ms, &pass, err)) return false;
+    print_retired(&pass);
+    return true;
+}
+
+int tool_maintain(const struct config *config, const char **words)
+{
+    struct err err;
+    struct store *store = NULL;
+    if (words[0] != NULL) return refuse("maintain takes no words");
+    if (!has_database(config, &err)) return fail(&err);
+    const struct store_options options = {
+        .url = config->database_url,
+        .namespace_name = config->namespace_name,
+        .role = "maintain",
+        .statement_timeout_ms = MAINTAIN_TIMEOUT_MS,
+    };
+    if (!store_open(&options, &store, &err)) return fail(&err);
+    const bool good = maintain(config, store, &err);
+    store_close(store);
+    return good ? EXIT_GOOD : fail(&err);
 }
 
 /* ---- topics ---- */

@@ -13,6 +13,7 @@ enum { EXIT_GOOD = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int tool_serve(const struct config *config, const char **words);
 int tool_dev(const struct config *config, const char **words);
 int tool_migrate(const struct config *config, const char **words);
+int tool_maintain(const struct config *config, const char **words);
 int tool_topics(const struct config *config, const char **words);      /* plan | apply */
 int tool_keys(const struct config *config, const char **words);        /* add NAME */
 int tool_config(const struct config *config, const char **words);      /* check | print */

@@ -152,7 +152,7 @@ static void ask_house_to_stop(struct engine *engine)
 {
     pthread_mutex_lock(&engine->house_lock);
     engine->house_stop = true;
-    pthread_cond_signal(&engine->house_wake);
+    pthread_cond_broadcast(&engine->house_wake);
     pthread_mutex_unlock(&engine->house_lock);
 }
 

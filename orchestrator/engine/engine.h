@@ -25,6 +25,7 @@ struct engine_options {
     uint32_t queue_max;        /* requests waiting for a worker before ERR_UNAVAILABLE */
     uint64_t cache_bytes;      /* sagas kept in memory, all workers together */
     uint64_t undispatched_max; /* sagas with unsent commands before starts are refused */
+    int64_t retention_ms;      /* of finished sagas; 0: for ever */
     struct registry *registry;
 };
 

@@ -1,7 +1,7 @@
 /*
  * orchestrator/engine/house.c
  *   Housekeeping: the node's lock, the sagas of dead nodes, due work that nobody took, commands
- * that were not sent, partitions, gauges. One thread; all it does ends as events for the workers.
+ * that were not sent, gauges. One thread; all it does ends as events for the workers.
  */
 #include "orchestrator/engine/internal.h"
 
@@ -20,7 +20,6 @@ enum {
     DUE_GRACE_MS = 700, /* the node that holds the timer is first */
     NODES_EVERY_MS = 1000,
     RELEASE_EVERY_MS = 5000, /* definitions that another node resumed */
-    MAINTAIN_EVERY_MS = 10 * 60 * 1000,
     GAUGES_EVERY_MS = 5000,
     GAUGES_SHARE = 20,  /* counting takes at most this part of the time */
     OVERDUE_MS = 10000, /* what is so late was forgotten */
@@ -33,9 +32,8 @@ enum {
 struct house {
     struct engine *engine;
     struct arena arena;
-    int64_t due_ms, nodes_ms, release_ms, maintain_ms,
-        gauges_ms;    /* monotonic: next round of each */
-    int32_t adopting; /* a dead node; 0: none */
+    int64_t due_ms, nodes_ms, release_ms, gauges_ms; /* monotonic: next round of each */
+    int32_t adopting;                                /* a dead node; 0: none */
     struct uuid adopted_last;
     bool adopt_from_start;
     struct uuid released_last; /* of the page before; all zero: none */
@@ -260,13 +258,10 @@ static bool go_round(struct house *house, struct err *err)
     if (is_time(&house->due_ms, DUE_EVERY_MS) && !find_due(house, err)) return false;
     if (atomic_exchange(&engine->release_wanted, false)) house->release_ms = 0;
     if (is_time(&house->release_ms, RELEASE_EVERY_MS) && !find_released(house, err)) return false;
-    if (is_time(&house->gauges_ms, GAUGES_EVERY_MS) && !measure(house, err)) return false;
-    if (!is_time(&house->maintain_ms, MAINTAIN_EVERY_MS)) return true;
-    return store_maintain(engine->house_store, clock_wall_ms(), err);
+    return !is_time(&house->gauges_ms, GAUGES_EVERY_MS) || measure(house, err);
 }
 
-/* False: the house is to stop. */
-static bool rest(struct engine *engine, int64_t ms)
+bool house_rest(struct engine *engine, int64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -286,13 +281,16 @@ void *house_main(void *context)
 {
     struct engine *engine = context;
     struct house house = {.engine = engine};
+    engine->keeper_running = pthread_create(&engine->keeper_thread, NULL, keeper_main, engine) == 0;
+    if (!engine->keeper_running) log_event(LOG_ERROR, "keeper_failed", "reason=\"no thread\"");
     do {
         struct err err;
         if (!go_round(&house, &err)) {
             log_event(LOG_WARNING, "housekeeping_failed", "reason=\"%s\"", err.text);
         }
         look_at_a_topic(engine);
-    } while (rest(engine, house.busy ? BUSY_ROUND_MS : ROUND_MS));
+    } while (house_rest(engine, house.busy ? BUSY_ROUND_MS : ROUND_MS));
+    if (engine->keeper_running) pthread_join(engine->keeper_thread, NULL);
     arena_done(&house.arena);
     return NULL;
 }

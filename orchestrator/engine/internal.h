@@ -121,7 +121,8 @@ struct engine {
     struct receiver receiver;
     struct store *house_store; /* of the housekeeper; holds the node's lock */
     int32_t node;
-    pthread_t house_thread;
+    pthread_t house_thread, keeper_thread;
+    bool keeper_running;
     bool house_running;
     pthread_mutex_t house_lock; /* guards `house_stop` */
     pthread_cond_t house_wake;
@@ -161,5 +162,10 @@ void batch_carry_out(struct worker *worker, struct work **works, size_t count);
 
 /* house.c */
 void *house_main(void *context); /* the engine */
+/* Sleep; false: the house and its keeper are to stop. */
+bool house_rest(struct engine *engine, int64_t ms);
+
+/* keeper.c */
+void *keeper_main(void *context); /* the engine */
 
 #endif

@@ -223,11 +223,40 @@ MUST_CHECK bool store_released(struct store *store, const struct uuid *after, si
                                struct arena *arena, struct uuid **ret_ids, size_t *ret_count,
                                struct err *err);
 /*
- * Create partitions ahead, drop those past retention, forget writers that are long gone. What is
- * dropped goes by the database's clock; now_ms only adds partitions. For every node, each minute
- * or so.
+ * Create partitions ahead, drop those of keys and offsets that are forgotten, and writers that are
+ * long gone. What is dropped goes by the database's clock; now_ms only adds partitions. For every
+ * node, each minute or so. ERR_UNAVAILABLE: rather than let others queue behind a lock it gives up;
+ * try again in a moment.
  */
 MUST_CHECK bool store_maintain(struct store *store, int64_t now_ms, struct err *err);
+
+/* ---- what is old goes (retire.c) ---- */
+
+enum retire_step {
+    RETIRE_MORE,  /* go on after a rest */
+    RETIRE_LATER, /* others work on it: try again in a moment */
+    RETIRE_DONE,
+};
+/* Progress of one pass over everything. All zero: it begins. */
+struct retirement {
+    enum retire_step next; /* what the last step asks for */
+    int phase;
+    int32_t week;
+    struct uuid after;
+    int64_t block, blocks[3], letter;
+    uint64_t sagas, weeks, letters; /* that went */
+    uint64_t kept_weeks;            /* old ones of which too many sagas are open or ended late */
+    bool wants_vacuum;              /* a week can go only after that */
+};
+/*
+ * One short step of a pass: finished sagas of this namespace that ended `retention_ms` ago by the
+ * database's clock, settled dead letters of that age, and whole weeks of which few sagas are left,
+ * go. For any node at any time; others wait for none of it longer than some 30 ms.
+ */
+MUST_CHECK bool store_retire(struct store *store, int64_t retention_ms, struct retirement *pass,
+                             struct err *err);
+/* Vacuum of the hot table: long, and in nobody's way. */
+MUST_CHECK bool store_vacuum(struct store *store, struct err *err);
 
 /* Ranges of processed replies of one partition, highest offsets first; two writers' may overlap. */
 struct processed_row {

@@ -50,7 +50,8 @@ static void check_line(const char *statement, const char *line, const char *next
 {
     for (size_t rule = 0; rule < sizeof(RULES) / sizeof(RULES[0]); rule++) {
         if (!is_scan(line) || strstr(line, RULES[rule].table) == NULL) continue;
-        const bool keyed = strstr(next, "Index Cond:") != NULL && is_allowed(rule, next);
+        const bool keyed = strstr(next, "TID Cond:") != NULL ||
+                           (strstr(next, "Index Cond:") != NULL && is_allowed(rule, next));
         if (!keyed) fail_msg("%s:\n%s\n%s", statement, line, next);
     }
 }

@@ -1,0 +1,249 @@
+/*
+ * orchestrator/store/retire.c
+ *   What is old goes, in short steps.
+ *
+ * Hot rows are deleted by key, in pages. Then the week that held their starts, tags and history is
+ * taken out of the tables in one short transaction, which carries the few sagas that are kept to
+ * <table>_other, and dropped where nobody waits for it. What lies in <table>_other is looked
+ * through block by block. Every step may be run by any node at any time, twice or at once.
+ */
+#include "orchestrator/store/store_private.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    PAGE_ROWS = 1000,
+    PAGE_BLOCKS = 32,
+    KEPT_MAX = 2000, /* sagas of a week: what is moved while locks are held */
+};
+
+typedef bool step(struct store *store, int64_t retention_ms, struct retirement *pass,
+                  struct err *err);
+
+enum phase {
+    DROP_WEEKS,
+    FIND_WEEK,
+    DELETE_SAGAS,
+    TAKE_WEEK_OUT,
+    MEASURE_OTHERS,
+    DELETE_STARTS,
+    DELETE_HISTORIES,
+    DELETE_TAGS,
+    DELETE_LETTERS,
+    PHASE_COUNT,
+};
+
+static bool ask(struct store *store, struct round *round, const struct sql *sql,
+                struct params *params, struct err *err)
+{
+    round_add(round, sql, params);
+    return store_run(store, round, err);
+}
+
+static void go_to(struct retirement *pass, enum phase phase)
+{
+    pass->phase = (int)phase;
+    pass->block = 0;
+}
+
+/* ---- weeks ---- */
+
+static bool drop_weeks(struct store *store, int64_t retention_ms, struct retirement *pass,
+                       struct err *err)
+{
+    (void)retention_ms;
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    if (!ask(store, &round, &SQL_RETIRE_WEEK_DROP, NULL, err)) return false;
+    if (PQgetisnull(round.result[0], 0, 0)) go_to(pass, FIND_WEEK);
+    return true;
+}
+
+static bool find_week(struct store *store, int64_t retention_ms, struct retirement *pass,
+                      struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    struct params *const params = params_new(&store->scratch);
+    params_int(params, pass->week);
+    params_bigint(params, retention_ms);
+    if (!ask(store, &round, &SQL_RETIRE_WEEK_FIND, params, err)) return false;
+    if (PQntuples(round.result[0]) == 0) {
+        go_to(pass, MEASURE_OTHERS);
+        return true;
+    }
+    pass->week = (int32_t)result_bigint(round.result[0], 0, 0);
+    pass->after = (struct uuid){0};
+    go_to(pass, DELETE_SAGAS);
+    return true;
+}
+
+static bool delete_sagas(struct store *store, int64_t retention_ms, struct retirement *pass,
+                         struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    struct params *const params = store_params(store);
+    params_int(params, pass->week);
+    params_uuid(params, &pass->after);
+    params_bigint(params, PAGE_ROWS);
+    params_bigint(params, retention_ms);
+    if (!ask(store, &round, &SQL_RETIRE_SAGAS, params, err)) return false;
+    const PGresult *const result = round.result[0];
+    pass->sagas += (uint64_t)result_bigint(result, 0, 2);
+    if (result_bigint(result, 0, 1) < PAGE_ROWS) {
+        go_to(pass, TAKE_WEEK_OUT);
+        return true;
+    }
+    memcpy(&pass->after, PQgetvalue(result, 0, 0), sizeof pass->after);
+    return true;
+}
+
+static bool take_week_out(struct store *store, int64_t retention_ms, struct retirement *pass,
+                          struct err *err)
+{
+    (void)retention_ms;
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    struct params *const params = params_new(&store->scratch);
+    params_int(params, pass->week);
+    params_int(params, KEPT_MAX);
+    if (!ask(store, &round, &SQL_RETIRE_WEEK, params, err)) return false;
+    if (PQgetisnull(round.result[0], 0, 0)) {
+        pass->next = RETIRE_LATER;
+        return true;
+    }
+    const int64_t kept = result_bigint(round.result[0], 0, 0);
+    go_to(pass, DROP_WEEKS);
+    if (kept < 0) {
+        pass->wants_vacuum = true;
+    } else if (kept > KEPT_MAX) {
+        pass->kept_weeks++;
+    } else {
+        pass->weeks++;
+    }
+    return true;
+}
+
+/* ---- beside the weeks ---- */
+
+static bool measure_others(struct store *store, int64_t retention_ms, struct retirement *pass,
+                           struct err *err)
+{
+    (void)retention_ms;
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    if (!ask(store, &round, &SQL_RETIRE_BLOCKS, NULL, err)) return false;
+    for (int i = 0; i < 3; i++) {
+        pass->blocks[i] = result_bigint(round.result[0], 0, i);
+    }
+    go_to(pass, DELETE_STARTS);
+    return true;
+}
+
+static void add_place(struct params *params, int64_t block, char *text, size_t size)
+{
+    (void)snprintf(text, size, "(%lld,0)", (long long)block);
+    params_string(params, text);
+}
+
+/* One page of blocks, then the next one, or the next phase after the last. */
+static bool look_through(struct store *store, const struct sql *sql, struct params *params,
+                         struct retirement *pass, struct round *round, struct err *err)
+{
+    char from[32];
+    char to[32];
+    add_place(params, pass->block, from, sizeof from);
+    add_place(params, pass->block + PAGE_BLOCKS, to, sizeof to);
+    return ask(store, round, sql, params, err);
+}
+
+static void turn_page(struct retirement *pass)
+{
+    pass->block += PAGE_BLOCKS;
+    if (pass->block >= pass->blocks[pass->phase - DELETE_STARTS]) {
+        go_to(pass, (enum phase)(pass->phase + 1));
+    }
+}
+
+static bool delete_starts(struct store *store, int64_t retention_ms, struct retirement *pass,
+                          struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    struct params *const params = store_params(store);
+    params_bigint(params, retention_ms);
+    if (!look_through(store, &SQL_RETIRE_STARTS, params, pass, &round, err)) return false;
+    pass->sagas += (uint64_t)result_bigint(round.result[0], 0, 0);
+    turn_page(pass);
+    return true;
+}
+
+static bool delete_rest(struct store *store, const struct sql *sql, struct retirement *pass,
+                        struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    if (!look_through(store, sql, params_new(&store->scratch), pass, &round, err)) return false;
+    turn_page(pass);
+    return true;
+}
+
+static bool delete_histories(struct store *store, int64_t retention_ms, struct retirement *pass,
+                             struct err *err)
+{
+    (void)retention_ms;
+    return delete_rest(store, &SQL_RETIRE_HISTORY_REST, pass, err);
+}
+
+static bool delete_tags(struct store *store, int64_t retention_ms, struct retirement *pass,
+                        struct err *err)
+{
+    (void)retention_ms;
+    return delete_rest(store, &SQL_RETIRE_SAGA_TAG_REST, pass, err);
+}
+
+static bool delete_letters(struct store *store, int64_t retention_ms, struct retirement *pass,
+                           struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    struct params *const params = store_params(store);
+    params_bigint(params, pass->letter);
+    params_bigint(params, PAGE_ROWS);
+    params_bigint(params, retention_ms);
+    if (!ask(store, &round, &SQL_RETIRE_DEAD_LETTERS, params, err)) return false;
+    pass->letter = result_bigint(round.result[0], 0, 0);
+    pass->letters += (uint64_t)result_bigint(round.result[0], 0, 2);
+    if (result_bigint(round.result[0], 0, 1) < PAGE_ROWS) pass->next = RETIRE_DONE;
+    return true;
+}
+
+static step *const STEPS[PHASE_COUNT] = {
+    [DROP_WEEKS] = drop_weeks,
+    [FIND_WEEK] = find_week,
+    [DELETE_SAGAS] = delete_sagas,
+    [TAKE_WEEK_OUT] = take_week_out,
+    [MEASURE_OTHERS] = measure_others,
+    [DELETE_STARTS] = delete_starts,
+    [DELETE_HISTORIES] = delete_histories,
+    [DELETE_TAGS] = delete_tags,
+    [DELETE_LETTERS] = delete_letters,
+};
+
+bool store_retire(struct store *store, int64_t retention_ms, struct retirement *pass,
+                  struct err *err)
+{
+    assert(retention_ms > 0 && pass->phase >= 0 && pass->phase < PHASE_COUNT);
+    pass->next = RETIRE_MORE;
+    return STEPS[pass->phase](store, retention_ms, pass, err);
+}
+
+bool store_vacuum(struct store *store, struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    return ask(store, &round, &SQL_VACUUM, NULL, err);
+}
