@@ -9,18 +9,20 @@
  *     saga-load starts URL DEFINITION SAGAS CONNECTIONS  one POST a saga, as fast as it goes
  *     saga-load closed URL DEFINITION SAGAS CONNECTIONS  the same, each answered when it has ended
  *     saga-load bulk URL DEFINITION SAGAS CONNECTIONS    many a request, ends are not waited for
- *     saga-load overload URL DEFINITION SECONDS PER_SECOND  offer so many, refused or not
+ *     saga-load flood URL DEFINITION SECONDS CONNECTIONS    one POST a saga, refused or not,
+ * without pause saga-load overload URL DEFINITION SECONDS PER_SECOND  offer so many, refused or not
  *
  * URL is host:port; of saturate host:port,host:port for two nodes. Prints one line of JSON:
  * sagas_per_s, and for idle p50_ms and p99_ms as the caller saw them. How many have ended is read
  * from /metrics. INPUT_BYTES in the environment makes each input so large, of bytes that do not
  * compress well.
  */
+#include "bench/fleet.h"
+
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -39,7 +41,8 @@ enum {
     STARTERS = 4,
     WATCH_PAUSE_US = 4000,
     PATIENCE_S = 300,
-    CONNECTIONS_MAX = 512,
+    TRIES_MAX = 1000,
+    REFUSED_PAUSE_US = 20000,
     NODES_MAX = 4,
 };
 
@@ -47,7 +50,6 @@ struct connection {
     int fd;
     char *answer;
     size_t size;
-    double sent_at;
 };
 
 static double now(void)
@@ -201,8 +203,14 @@ static size_t put_post(char *to, size_t room, const char *path, const char *head
     return (size_t)head + body_size;
 }
 
-/* The status of the answer. */
-static int offer_bulk(struct connection *connection, const char *definition, long first, int count)
+static void pause_us(long us)
+{
+    const struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
+    nanosleep(&time, NULL);
+}
+
+/* Again after a pause where sagad has no room for it. */
+static void start_bulk(struct connection *connection, const char *definition, long first, int count)
 {
     const size_t room = (size_t)bulk_max() * item_max + 100;
     char *body = scratch(room, true);
@@ -216,15 +224,14 @@ static int offer_bulk(struct connection *connection, const char *definition, lon
     char headers[96];
     (void)snprintf(headers, sizeof headers, "Idempotency-Key: bench-%d-%ld\r\n", getpid(), first);
     const size_t whole = put_post(request, room + 500, "/v1/sagas/bulk", headers, body, size);
-    return exchange(connection, request, whole);
-}
-
-static void start_bulk(struct connection *connection, const char *definition, long first, int count)
-{
-    if (offer_bulk(connection, definition, first, count) != 200) {
-        (void)fprintf(stderr, "saga-load: %.600s\n", connection->answer);
-        exit(1);
+    int status = exchange(connection, request, whole);
+    for (int tries = 0; status == 429 && tries < TRIES_MAX; tries++) {
+        pause_us(REFUSED_PAUSE_US);
+        status = exchange(connection, request, whole);
     }
+    if (status == 200) return;
+    (void)fprintf(stderr, "saga-load: %.600s\n", connection->answer);
+    exit(1);
 }
 
 /* Sagas that have ended, whatever their end, since the daemon started. */
@@ -239,12 +246,6 @@ static long count_ended(struct connection *connection)
         ended += atol(at);
     }
     return ended;
-}
-
-static void pause_us(long us)
-{
-    const struct timespec time = {.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000};
-    nanosleep(&time, NULL);
 }
 
 /* ---- several nodes ---- */
@@ -424,150 +425,125 @@ static void rate(const char *url, const char *definition, long sagas, double per
     close_connection(&watcher);
 }
 
-/* `more`: further headers. */
-static void send_start(struct connection *connection, const char *definition, long number,
-                       const char *more)
+/* ---- many connections at once (fleet.c) ---- */
+
+/* How many sagas a bulk request starts: BULK_ITEMS of the environment. */
+static long bulk_items(void)
 {
-    const size_t room = item_max + 500;
+    const char *given = getenv("BULK_ITEMS");
+    const long items = given == NULL ? BULK_MAX : atol(given);
+    const long room = (long)(BODY_MAX / item_max);
+    return items < 1 ? 1 : items < room ? items : room;
+}
+
+/* Each with a key of its own, as a careful caller sends it; NO_KEYS in the environment: without. */
+static size_t put_headers(char *to, size_t room, const char *more)
+{
+    if (getenv("NO_KEYS") != NULL) return (size_t)snprintf(to, room, "%s", more);
+    return (size_t)snprintf(to, room, "Idempotency-Key: bench-%d-%.0f-" FLEET_MARK "\r\n%s",
+                            getpid(), now() * 1e6, more);
+}
+
+static size_t put_marked_start(char *to, size_t room, const char *definition)
+{
+    return (size_t)snprintf(
+        to, room,
+        "{\"definition\":\"%s\",\"input\":{\"order_id\":\"o-" FLEET_MARK
+        "\",\"amount\":"
+        "1299,\"currency\":\"EUR\",\"customer\":\"c-998877\",\"sku\":\"s-4711\"%s}}",
+        definition, padding);
+}
+
+static size_t put_marked_bulk(char *to, size_t room, const char *definition, long items)
+{
+    size_t size = (size_t)snprintf(to, room, "{\"items\":[");
+    for (long i = 0; i < items; i++) {
+        if (i > 0) to[size++] = ',';
+        size += put_marked_start(to + size, room - size, definition);
+    }
+    return size + (size_t)snprintf(to + size, room - size, "]}");
+}
+
+/* `items` 0: one saga a request, by POST /v1/sagas. */
+static struct fleet_result send_fleet(struct fleet_order order, const char *url,
+                                      const char *definition, const char *more)
+{
+    char host[128];
+    char headers[256];
+    const size_t room = (size_t)(order.items + 1) * item_max + 600;
     char *body = scratch(room, true);
-    char *request = scratch(room, false);
-    char headers[160];
-    const size_t size = put_start(body, room, definition, number);
-    (void)snprintf(headers, sizeof headers, "Idempotency-Key: bench-%d-%ld\r\n%s", getpid(), number,
-                   more);
-    const size_t whole = put_post(request, room, "/v1/sagas", headers, body, size);
-    connection->size = 0;
-    connection->sent_at = now();
-    send_all(connection->fd, request, whole);
+    char *request = scratch(room + 500, false);
+    const char *colon = strrchr(url, ':');
+    if (colon == NULL || (size_t)(colon - url) >= sizeof host) die("host:port is wanted");
+    (void)snprintf(host, sizeof host, "%.*s", (int)(colon - url), url);
+    (void)put_headers(headers, sizeof headers, more);
+    const size_t size = order.items == 0 ? put_marked_start(body, room, definition)
+                                         : put_marked_bulk(body, room, definition, order.items);
+    const char *path = order.items == 0 ? "/v1/sagas" : "/v1/sagas/bulk";
+    order.host = host;
+    order.port = colon + 1;
+    order.request = request;
+    order.request_size = put_post(request, room + 500, path, headers, body, size);
+    request[order.request_size] = '\0';
+    if (order.items == 0) order.items = 1;
+    return fleet_run(&order);
 }
 
-static void starts(const char *url, const char *definition, long sagas, int count, const char *more)
+static void print_fleet(const char *what, long items, const struct fleet_result *found)
 {
-    static struct connection connections[CONNECTIONS_MAX];
-    static struct pollfd polls[CONNECTIONS_MAX];
-    double *took = calloc((size_t)sagas, sizeof *took);
-    if (took == NULL || count < 1 || count > CONNECTIONS_MAX) die("connections");
-    long sent = 0;
-    long answered = 0;
-    long refused = 0;
-    const double begun = now();
-    for (int i = 0; i < count; i++) {
-        connections[i] = connect_to(url);
-        polls[i] = (struct pollfd){.fd = connections[i].fd, .events = POLLIN};
-        if (sent < sagas) send_start(&connections[i], definition, sent++, more);
-    }
-    while (answered < sagas) {
-        if (poll(polls, (nfds_t)count, 30000) <= 0) die("no answer within 30 s");
-        for (int i = 0; i < count; i++) {
-            if ((polls[i].revents & POLLIN) == 0 || !receive_some(&connections[i])) continue;
-            if (status_of(&connections[i]) != 201) refused++;
-            if (answered < sagas) took[answered++] = now() - connections[i].sent_at;
-            if (sent < sagas) send_start(&connections[i], definition, sent++, more);
-        }
-    }
-    const double seconds = now() - begun;
-    qsort(took, (size_t)sagas, sizeof *took, compare);
-    const char *what = *more == '\0' ? "starts" : "sagas";
+    const long answered = found->accepted + found->refused + found->other;
     printf(
-        "{\"%s\":%ld,\"refused\":%ld,\"%s_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,"
-        "\"max_ms\":%.2f}\n",
-        what, sagas, refused, what, (double)sagas / seconds, took[sagas / 2] * 1e3,
-        took[sagas * 99 / 100] * 1e3, took[sagas - 1] * 1e3);
-    for (int i = 0; i < count; i++) {
-        close_connection(&connections[i]);
-    }
-    free(took);
-}
-
-/* Bulk starts of a few callers; nobody looks whether they end. */
-static void bulk(const char *url, const char *definition, long sagas, double connections)
-{
-    const int count = (int)connections;
-    pthread_t starters[CONNECTIONS_MAX];
-    if (count < 1 || count > CONNECTIONS_MAX) die("connections");
-    struct saturation run = {.nodes = nodes_of(url),
-                             .definition = definition,
-                             .sagas = sagas,
-                             .open = sagas,
-                             .lock = PTHREAD_MUTEX_INITIALIZER};
-    const double begun = now();
-    for (int i = 0; i < count; i++) {
-        if (pthread_create(&starters[i], NULL, keep_open, &run) != 0) die("thread");
-    }
-    for (int i = 0; i < count; i++) {
-        pthread_join(starters[i], NULL);
-    }
-    printf("{\"starts\":%ld,\"starts_per_s\":%.0f}\n", sagas, (double)sagas / (now() - begun));
-}
-
-/* ---- more than it can do ---- */
-
-struct offer {
-    const char *url, *definition;
-    double begun, seconds, per_s;
-    pthread_mutex_t lock; /* guards the rest */
-    long offered, refused_requests;
-};
-
-static bool claim_offer(struct offer *offer, long *ret_first)
-{
-    const double passed = now() - offer->begun;
-    pthread_mutex_lock(&offer->lock);
-    const bool is_due = (double)offer->offered < passed * offer->per_s;
-    *ret_first = offer->offered;
-    if (is_due) offer->offered += bulk_max();
-    pthread_mutex_unlock(&offer->lock);
-    return is_due;
-}
-
-static void *keep_offering(void *argument)
-{
-    struct offer *offer = argument;
-    struct connection connection = connect_to(offer->url);
-    while (now() - offer->begun < offer->seconds) {
-        long first = 0;
-        if (!claim_offer(offer, &first)) {
-            pause_us(1000);
-            continue;
-        }
-        if (offer_bulk(&connection, offer->definition, first, (int)bulk_max()) == 200) continue;
-        pthread_mutex_lock(&offer->lock);
-        offer->refused_requests++;
-        pthread_mutex_unlock(&offer->lock);
-    }
-    close_connection(&connection);
-    return NULL;
-}
-
-/* Bulk requests at a rate, whatever comes of them; as many at once as there are offerers. */
-static void overload(const char *url, const char *definition, long seconds, double per_s)
-{
-    enum { OFFERERS = 32 };
-    pthread_t offerers[OFFERERS];
-    struct offer offer = {.url = url,
-                          .definition = definition,
-                          .begun = now(),
-                          .seconds = (double)seconds,
-                          .per_s = per_s,
-                          .lock = PTHREAD_MUTEX_INITIALIZER};
-    for (int i = 0; i < OFFERERS; i++) {
-        if (pthread_create(&offerers[i], NULL, keep_offering, &offer) != 0) die("thread");
-    }
-    for (int i = 0; i < OFFERERS; i++) {
-        pthread_join(offerers[i], NULL);
-    }
-    printf("{\"offered\":%ld,\"offered_per_s\":%.0f,\"refused_requests\":%ld}\n", offer.offered,
-           (double)offer.offered / (now() - offer.begun), offer.refused_requests);
+        "{\"%s\":%ld,\"%s_per_s\":%.0f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,"
+        "\"refused\":%ld,\"refused_per_s\":%.0f,\"refused_p50_ms\":%.2f,"
+        "\"refused_p99_ms\":%.2f,\"without_retry_after\":%ld,\"offered_per_s\":%.0f}\n",
+        what, found->accepted * items, what, (double)(found->accepted * items) / found->seconds,
+        found->p50_ms, found->p99_ms, found->max_ms, (found->refused + found->other) * items,
+        (double)(found->refused * items) / found->seconds, found->refused_p50_ms,
+        found->refused_p99_ms, found->without_pause, (double)(answered * items) / found->seconds);
 }
 
 static void start_each(const char *url, const char *definition, long sagas, double connections)
 {
-    starts(url, definition, sagas, (int)connections, "");
+    const struct fleet_order order = {.connections = (int)connections, .requests = sagas};
+    const struct fleet_result found = send_fleet(order, url, definition, "");
+    print_fleet("starts", 1, &found);
 }
 
 static void closed(const char *url, const char *definition, long sagas, double connections)
 {
-    starts(url, definition, sagas, (int)connections, "Prefer: wait=30\r\n");
+    const struct fleet_order order = {.connections = (int)connections, .requests = sagas};
+    const struct fleet_result found = send_fleet(order, url, definition, "Prefer: wait=30\r\n");
+    print_fleet("sagas", 1, &found);
+}
+
+static void bulk(const char *url, const char *definition, long sagas, double connections)
+{
+    const long items = bulk_items();
+    const struct fleet_order order = {
+        .connections = (int)connections, .items = items, .requests = (sagas + items - 1) / items};
+    const struct fleet_result found = send_fleet(order, url, definition, "");
+    print_fleet("starts", items, &found);
+}
+
+/* For so many seconds, each connection again at once whatever the answer. */
+static void flood(const char *url, const char *definition, long seconds, double connections)
+{
+    const struct fleet_order order = {.connections = (int)connections, .seconds = (double)seconds};
+    const struct fleet_result found = send_fleet(order, url, definition, "");
+    print_fleet("starts", 1, &found);
+}
+
+/* More than it can do: bulk requests at a rate, whatever comes of them; so many at once. */
+static void overload(const char *url, const char *definition, long seconds, double per_s)
+{
+    enum { OFFERERS = 32 };
+    const long items = bulk_items();
+    const struct fleet_order order = {.connections = OFFERERS,
+                                      .items = items,
+                                      .seconds = (double)seconds,
+                                      .per_s = per_s / (double)items};
+    const struct fleet_result found = send_fleet(order, url, definition, "");
+    print_fleet("starts", items, &found);
 }
 
 static const struct mode {
@@ -581,6 +557,7 @@ static const struct mode {
     {"starts",   start_each, "CONNECTIONS"},
     {"closed",   closed,     "CONNECTIONS"},
     {"bulk",     bulk,       "CONNECTIONS"},
+    {"flood",    flood,      "CONNECTIONS"},
     {"overload", overload,   "PER_SECOND" },
 };
 
