@@ -2,7 +2,7 @@
 PRESET ?= debug
 PREFIX ?= /usr/local
 
-.PHONY: demo dev test bench bench-quick fmt lint install release packages
+.PHONY: demo dev test bench bench-quick soak fmt lint install release packages
 
 demo: release
 	build/release/sagad dev --temporary --run "sagactl demo"
@@ -18,6 +18,9 @@ bench: release
 
 bench-quick: release
 	SAGA_BUILD=build/release bench/bench.py --quick
+
+soak: release # MINUTES=2 make soak
+	SAGA_BUILD=build/release bench/soak.py --minutes $${MINUTES:-20}
 
 fmt:
 	git ls-files '*.c' '*.h' | xargs $$(command -v clang-format-14 || echo clang-format) -i

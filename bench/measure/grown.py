@@ -83,7 +83,7 @@ def fill(postgres, count, weeks=WEEKS, ago=WEEKS):
     """Finished sagas, copies of such as sagad wrote, with ids and times over some weeks from `ago` weeks ago on."""
     begun = time.monotonic()
     first = now_ms() - ago * WEEK_MS
-    postgres.sql(f"select sagad.make_partitions({first} + w * {WEEK_MS}) from generate_series(0, {weeks}) as w")
+    postgres.sql(f"select sagad.make_partitions({first} + w::bigint * {WEEK_MS}) from generate_series(0, {weeks}) as w")
     prepare_templates(postgres)
     step = weeks * WEEK_MS // count
     for done in range(0, count, CHUNK):
@@ -104,7 +104,7 @@ def prepare_templates(postgres):
 
 def fill_some(postgres, first_ms, step_ms, done, count):
     """Saga number n of all copies template n modulo their number; one transaction."""
-    at = f"({first_ms}::bigint + number * {step_ms})"
+    at = f"({first_ms}::bigint + number * {step_ms}::bigint)"
     new_id = (f"overlay(overlay(t.template_id::text placing substr(lpad(to_hex({at}), 12, '0'), 1, 8) from 1 for 8) "
               f"placing substr(lpad(to_hex({at}), 12, '0'), 9, 4) from 10 for 4)::uuid")
     source = (f"generate_series({done}, {done + count - 1}) as number "
