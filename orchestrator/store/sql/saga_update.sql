@@ -6,13 +6,7 @@
 -- round. The revision is asked for twice: the second one is checked again when the row was waited for.
 -- wake_at is set for what lies beyond $12 and moves only to an earlier instant there, so that
 -- ordinary updates touch no index.
-with v as materialized (
-    select *
-      from unnest($3::uuid[], $4::int[], $5::int[], $6::int[], $7::smallint[],
-                  $8::boolean[], $9::bigint[], $10::bigint[], $11::bytea[])
-           as v(id, revision_before, revision, attention, state,
-                paused, due_at, finished_at, packed)
-), updated as (
+with updated as (
     update sagad.saga s
        set node = $2::int, revision = v.revision, attention = v.attention, state = v.state,
            paused = v.paused, due_at = v.due_at, finished_at = v.finished_at, packed = v.packed,
@@ -20,7 +14,10 @@ with v as materialized (
                           when v.due_at > $12::bigint and (v.due_at < s.wake_at or s.wake_at is null)
                           then v.due_at
                           else s.wake_at end
-      from v
+      from unnest($3::uuid[], $4::int[], $5::int[], $6::int[], $7::smallint[],
+                  $8::boolean[], $9::bigint[], $10::bigint[], $11::bytea[])
+           as v(id, revision_before, revision, attention, state,
+                paused, due_at, finished_at, packed)
            cross join lateral (select h.ctid
                                  from sagad.saga h
                                 where h.namespace_id = $1::int
