@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-from measure import crowds, grown, latency, nodes, overload, payloads, retention, starts, throughput
+from measure import capacity, crowds, grown, latency, nodes, overload, payloads, retention, starts, throughput
 from measure.bed import bare_rows, build_folder, has_kafka, new_bed, new_postgres, say
 from measure.goals import below_floor, table
 from measure.sizes import FULL, QUICK
@@ -49,8 +49,12 @@ LONG = {
     "grown": Part(grown.grown, grown.GOALS, quick=False),
 }
 
-PARTS = {**SHORT, **LONG}
-PLOTS = {"curve": throughput.plot_curve, "overload": overload.plot_overload}
+# Makes its own beds; only when it is named, since it has no goal: it is for docs/capacity.md.
+ALONE = {"capacity": Part(capacity.capacity, (), quick=False)}
+
+PARTS = {**SHORT, **LONG, **ALONE}
+# By the member that is plotted.
+PLOTS = {"curve": throughput.plot_curve, "overload_samples": overload.plot_overload}
 
 
 def database_limit(postgres, size):
@@ -93,7 +97,7 @@ def finish(results, folder, is_quick):
     result = {**results.get("embedded", {}), **({"kafka": results["kafka"]} if "kafka" in results else {})}
     (folder / "results.json").write_text(json.dumps(result, indent=1) + "\n")
     for name, plot in PLOTS.items():
-        measured = {kind: found for kind, found in results.items() if PARTS[name].goals[0].member in found}
+        measured = {kind: found for kind, found in results.items() if name in found}
         if measured:
             (folder / f"{name}.svg").write_text(plot(measured))
     say(f"results and plots: {folder}")
@@ -117,13 +121,16 @@ def main():
     size = dict(QUICK if options.quick else FULL)
     size.update({name: getattr(options, name) for name in ("finished", "waiting") if getattr(options, name)})
     kinds = [options.broker] if options.broker else ["embedded", *(["kafka"] if has_kafka() else [])]
-    names = with_needs(options.part or [name for name in PARTS if PARTS[name].quick or not options.quick])
+    usual = [name for name in {**SHORT, **LONG} if PARTS[name].quick or not options.quick]
+    names = with_needs(options.part or usual)
     results = {kind: {} for kind in kinds}
     if any(name in SHORT for name in names):
         measure_short([name for name in names if name in SHORT], kinds, size, results)
     for name in names:
         if name in LONG:
             measure_long(name, kinds[-1], size, results)
+        if name in ALONE:
+            results[kinds[-1]].update(PARTS[name].measure(kinds[-1], size))
     if "kafka" not in kinds and not has_kafka():
         say("\nApache Kafka: skipped, KAFKA_LIB names no folder of its jars")
     return finish(results, options.results or build_folder() / "bench" / "results", options.quick)

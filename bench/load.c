@@ -9,8 +9,9 @@
  *     saga-load starts URL DEFINITION SAGAS CONNECTIONS  one POST a saga, as fast as it goes
  *     saga-load closed URL DEFINITION SAGAS CONNECTIONS  the same, each answered when it has ended
  *     saga-load bulk URL DEFINITION SAGAS CONNECTIONS    many a request, ends are not waited for
- *     saga-load flood URL DEFINITION SECONDS CONNECTIONS    one POST a saga, refused or not,
- * without pause saga-load overload URL DEFINITION SECONDS PER_SECOND  offer so many, refused or not
+ *     saga-load flood URL DEFINITION SECONDS CONNECTIONS    one POST a saga, refused or not
+ *
+ *     saga-load overload URL DEFINITION SECONDS PER_SECOND  offer so many, refused or not
  *
  * URL is host:port; of saturate host:port,host:port for two nodes. Prints one line of JSON:
  * sagas_per_s, and for idle p50_ms and p99_ms as the caller saw them. How many have ended is read
@@ -536,7 +537,7 @@ static void flood(const char *url, const char *definition, long seconds, double 
 /* More than it can do: bulk requests at a rate, whatever comes of them; so many at once. */
 static void overload(const char *url, const char *definition, long seconds, double per_s)
 {
-    enum { OFFERERS = 32 };
+    enum { OFFERERS = 512 }; /* enough wait for their answers that others can still offer */
     const long items = bulk_items();
     const struct fleet_order order = {.connections = OFFERERS,
                                       .items = items,

@@ -2,7 +2,7 @@
 from measure.bed import say
 from measure.goals import Goal
 
-CONNECTIONS, BULK_CONNECTIONS, BATCH = 64, 8, 500
+CONNECTIONS, BULK_CONNECTIONS, BATCH = 512, 8, 500
 
 GOALS = (
     Goal("starts_alone_per_s", "POST one each, starts alone", at_least=20000, unit="1/s"),
