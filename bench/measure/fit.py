@@ -1,15 +1,18 @@
 """The cost model of docs/capacity.md and its constants.
 
-    seconds a saga = (c0 + c1 * KB) / cores + (l0 + l1 * sync) / open
+    seconds a saga = (event + byte * KB + batch / open) / cores + syncs * sync / open
 
-The first part is work, shared by the cores; the second is waiting, shared by the sagas that are open. It is
-linear in its four constants, so that least squares of the relative error find them.
+Work is shared by the cores: of a saga's own events, of its payload, and of the batches, which are the smaller
+the fewer sagas are open. Waiting for the disk is shared by the sagas that are open. It is linear in its
+four constants, so that least squares of the relative error find them.
 """
+
+NAMES = ("event", "byte", "batch", "syncs")
 
 
 def terms(point):
     cores, opened = point["cores"], point["open"]
-    return [1 / cores, point["bytes"] / 1024 / cores, 1 / opened, point["sync_ms"] / 1000 / opened]
+    return [1 / cores, point["bytes"] / 1024 / cores, 1 / opened / cores, point["sync_ms"] / 1000 / opened]
 
 
 def solve(matrix, right):
@@ -27,7 +30,7 @@ def solve(matrix, right):
 
 
 def constants(points):
-    """(c0, c1, l0, l1); each point counts alike, by its relative error."""
+    """As NAMES says; each point counts alike, by its relative error."""
     lines = [[term * point["sagas_per_s"] for term in terms(point)] for point in points]
     size = len(lines[0])
     matrix = [[sum(line[i] * line[j] for line in lines) for j in range(size)] for i in range(size)]

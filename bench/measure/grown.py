@@ -88,7 +88,7 @@ def fill(postgres, count, weeks=WEEKS, ago=WEEKS):
     step = weeks * WEEK_MS // count
     for done in range(0, count, CHUNK):
         fill_some(postgres, first, step, done, min(CHUNK, count - done))
-    postgres.sql("drop table template; vacuum analyze; checkpoint")
+    postgres.sql("drop table template; vacuum analyze; checkpoint", timeout=3600)
     say(f"  {count:,} finished sagas written in {time.monotonic() - begun:.0f} s")
 
 
@@ -121,7 +121,7 @@ def fill_some(postgres, first_ms, step_ms, done, count):
         same = f"r.{key} = t.template_id" + (" and r.definition_id = t.template_of" if table == "saga_start" else "")
         statements.append(f"insert into sagad.{table} ({', '.join(columns)}) select {values} from {source} "
                           f"join sagad.{table} r on {same} order by number")
-    postgres.sql("begin; set local enable_seqscan = off; " + "; ".join(statements) + "; commit")
+    postgres.sql("begin; set local enable_seqscan = off; " + "; ".join(statements) + "; commit", timeout=600)
 
 
 def size_gb(postgres):

@@ -196,10 +196,10 @@ class Postgres(Process):
         shutil.rmtree(self.home, ignore_errors=True)
 
 
-def sql(url, text, **variables):
+def sql(url, text, timeout=120, **variables):
     words = [word for name, value in variables.items() for word in ("-v", f"{name}={value}")]
     done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-F", "\x1f", "-R", "\x1e", "-v", "ON_ERROR_STOP=1",
-                           *words, url], input=text, capture_output=True, text=True, timeout=120)
+                           *words, url], input=text, capture_output=True, text=True, timeout=timeout)
     if done.returncode != 0:
         raise RuntimeError(f"psql: {done.stderr.strip()}")
     rows = done.stdout.strip("\n\x1e")
