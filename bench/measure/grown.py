@@ -1,15 +1,16 @@
 """Ten million finished sagas in the tables: throughput, latency and lists as with none; a week dropped."""
 import http.client
-import json
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from measure.bed import now_ms, say, sql
+from measure.bed import now_ms, say
 from measure.goals import Goal
 from measure.latency import at_rate
 
-OPEN, CHUNK, TEMPLATES = 1000, 100_000, 1000
+OPEN, CHUNK, FILLERS, TEMPLATES = 1000, 100_000, 2, 1000
 WEEK_MS, WEEKS = 604_800_000, 8
+KEYS = {"saga": "id", "saga_start": "id", "history": "saga_id"}  # the tables that a finished saga leaves rows in
 
 GOALS = (
     Goal("grown_throughput_ratio", "throughput, of an empty database", at_least=0.8),
@@ -86,42 +87,55 @@ def fill(postgres, count, weeks=WEEKS, ago=WEEKS):
     postgres.sql(f"select sagad.make_partitions({first} + w::bigint * {WEEK_MS}) from generate_series(0, {weeks}) as w")
     prepare_templates(postgres)
     step = weeks * WEEK_MS // count
-    for done in range(0, count, CHUNK):
-        fill_some(postgres, first, step, done, min(CHUNK, count - done))
-    postgres.sql("drop table template; vacuum analyze; checkpoint", timeout=3600)
+    chunks = [(first, step, done, min(CHUNK, count - done)) for done in range(0, count, CHUNK)]
+    with ThreadPoolExecutor(FILLERS) as fillers:
+        for _ in fillers.map(lambda chunk: fill_some(postgres, *chunk), chunks):
+            pass
+    drop_templates(postgres)
+    postgres.sql("vacuum analyze; checkpoint", timeout=3600)
     say(f"  {count:,} finished sagas written in {time.monotonic() - begun:.0f} s")
 
 
 def prepare_templates(postgres):
+    """The rows of some finished sagas, small enough for memory; n tells the sagas apart."""
     postgres.sql(f"""
-        create table if not exists template as
-            select row_number() over (order by random()) - 1 as n, s.id as template_id, s.definition_id as template_of,
-                   s.created_at as template_at
-              from (select * from sagad.saga where finished_at is not null order by id desc limit {4 * TEMPLATES}) s
-             limit {TEMPLATES};
-        analyze template""")
+        create unlogged table template as
+            select row_number() over (order by md5(s.id::text)) - 1 as n, s.id, s.created_at
+              from sagad.saga s join sagad.definition d on d.id = s.definition_id
+             where s.finished_at is not null and d.name in ('bench-three', 'bench-refused')
+             order by md5(s.id::text)
+             limit {TEMPLATES}""")
+    for table, key in KEYS.items():
+        postgres.sql(f"""
+            create unlogged table template_{table} as
+                select t.n, t.created_at as template_at, r.*
+                  from template t join sagad.{table} r on r.{key} = t.id;
+            analyze template_{table}""")
+
+
+def drop_templates(postgres):
+    for table in ("", *("_" + table for table in KEYS)):
+        postgres.sql(f"drop table template{table}")
 
 
 def fill_some(postgres, first_ms, step_ms, done, count):
-    """Saga number n of all copies template n modulo their number; one transaction."""
-    at = f"({first_ms}::bigint + number * {step_ms}::bigint)"
-    new_id = (f"overlay(overlay(t.template_id::text placing substr(lpad(to_hex({at}), 12, '0'), 1, 8) from 1 for 8) "
-              f"placing substr(lpad(to_hex({at}), 12, '0'), 9, 4) from 10 for 4)::uuid")
-    source = (f"generate_series({done}, {done + count - 1}) as number "
-              f"join template t on t.n = number % {TEMPLATES}")
+    """Saga number n of all copies the template n modulo their number; one transaction."""
+    templates = int(postgres.sql("select count(*) from template")[0][0])
+    at = f"({first_ms} + number * {step_ms}::bigint)"
+    digits = f"lpad(to_hex({at}), 12, '0')"
     statements = []
-    for table, key in (("saga", "id"), ("saga_start", "id"), ("history", "saga_id")):
+    for table, key in KEYS.items():
         columns = [row[0] for row in postgres.sql(f"""
             select column_name from information_schema.columns
              where table_schema = 'sagad' and table_name = '{table}' and is_generated = 'NEVER'
              order by ordinal_position""")]
-        moved = {key: new_id, **{name: f"r.{name} - t.template_at + {at}"
-                                 for name in ("created_at", "finished_at", "at", "start_at")}}
+        moved = {key: f"({digits} || substr(replace(r.{key}::text, '-', ''), 13))::uuid",
+                 **{name: f"r.{name} - r.template_at + {at}" for name in ("created_at", "finished_at", "at", "start_at")}}
         values = ", ".join(moved.get(name, f"r.{name}") for name in columns)
-        same = f"r.{key} = t.template_id" + (" and r.definition_id = t.template_of" if table == "saga_start" else "")
-        statements.append(f"insert into sagad.{table} ({', '.join(columns)}) select {values} from {source} "
-                          f"join sagad.{table} r on {same} order by number")
-    postgres.sql("begin; set local enable_seqscan = off; " + "; ".join(statements) + "; commit", timeout=600)
+        statements.append(f"insert into sagad.{table} ({', '.join(columns)}) select {values} "
+                          f"from generate_series({done}, {done + count - 1}) as number "
+                          f"join template_{table} r on r.n = number % {templates}")
+    postgres.sql("begin; " + "; ".join(statements) + "; commit", timeout=600)
 
 
 def size_gb(postgres):
