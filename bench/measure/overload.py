@@ -30,10 +30,12 @@ def overload(bed, _found):
     finished = (last[1] - full[1]) / (last[0] - full[0])
     recovery, after = recover(bed, normal)
     memory = max(sample[2] for sample in samples)
-    say(f"overload: {peak * TIMES:,}/s to be offered, {offered['offered_per_s']:,}/s were (a caller waits for its answer), "
-        f"{offered.get('refused_per_s', 0):,}/s refused, {finished:,.0f}/s finished meanwhile (peak {peak:,}), memory up to {memory} MB; latency {normal:.1f} ms before, normal again after {recovery:.1f} s")
+    say(f"overload: of {peak * TIMES:,}/s {offered['offered_per_s']:,}/s were offered (a caller waits for its answer), "
+        f"{offered['refused_per_s']:,}/s refused; {finished:,.0f}/s finished meanwhile (peak {peak:,}); memory up to "
+        f"{memory} MB; latency {normal:.1f} ms before, normal again after {recovery:.1f} s")
     return {"overload_peak_sagas_per_s": peak, "overload_offered_per_s": offered["offered_per_s"],
-            "overload_refused_per_s": offered.get("refused_per_s"), "overload_finished_per_s": round(finished), "overload_rss_mb": memory,
+            "overload_refused_per_s": offered["refused_per_s"], "overload_finished_per_s": round(finished),
+            "overload_rss_mb": memory,
             "overload_goodput_ratio": round(finished / peak, 3), "overload_recovery_s": round(recovery, 1),
             "overload_samples": [[round(at, 1), count] for at, count, _ in samples],
             "overload_recovery_samples": after}
