@@ -6,10 +6,6 @@
 with clock as materialized (
     select c.now_ms, sagad.week_of(c.now_ms) as week
       from (select sagad.now_ms()) as c(now_ms)
-), v as materialized (
-    select *
-      from unnest($2::text[], $3::bytea[], $4::uuid[], $5::smallint[], $6::text[])
-           as v(key, fingerprint, saga_id, status, answer)
 ), made as (
     insert into sagad.request_key (week, namespace_id, key, fingerprint, created_at,
                                    saga_id, status, answer)
@@ -17,10 +13,11 @@ with clock as materialized (
       from (select c.now_ms, sagad.week_of(c.now_ms - 300000) from clock c
              union
             select c.now_ms, c.week from clock c) as w(now_ms, week)
-           cross join v
+           cross join unnest($2::text[], $3::bytea[], $4::uuid[], $5::smallint[], $6::text[])
+                as v(key, fingerprint, saga_id, status, answer)
 )
 select sagad.require('request key', 0, count(*))
-  from v
+  from unnest($2::text[]) as v(key)
        cross join lateral (select 1
                              from sagad.request_key k
                             where k.namespace_id = $1::int
