@@ -9,6 +9,7 @@ goals; the last line is one JSON object, the members of a real broker under "kaf
 import argparse
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
@@ -18,6 +19,7 @@ from measure.bed import bare_rows, build_folder, has_kafka, new_bed, new_postgre
 from measure.goals import below_floor, table
 from measure.sizes import FULL, QUICK
 
+BEGUN = time.monotonic()
 BATCHES = {1: 300, 50: None, 500: None}  # of the bare database; None: as many as of everything
 
 
@@ -100,7 +102,7 @@ def finish(results, folder, is_quick):
         measured = {kind: found for kind, found in results.items() if name in found}
         if measured:
             (folder / f"{name}.svg").write_text(plot(measured))
-    say(f"results and plots: {folder}")
+    say(f"results and plots: {folder}; {time.monotonic() - BEGUN:.0f} s in all")
     failures = below_floor(goals, results) if is_quick else []
     for failure in failures:
         say(f"BELOW ITS FLOOR: {failure}")
@@ -111,7 +113,7 @@ def finish(results, folder, is_quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true",
-                        help="under three minutes: smaller counts, no long parts; fails where a ratio is below its floor")
+                        help="smaller counts, no long parts; fails where a ratio is below its floor")
     parser.add_argument("--part", action="append", choices=PARTS, help="this one alone; may be repeated")
     parser.add_argument("--broker", choices=("embedded", "kafka"), help="this one alone")
     parser.add_argument("--finished", type=int, help="finished sagas in the tables of part grown")

@@ -10,6 +10,7 @@ from measure.latency import at_rate
 
 OPEN, CHUNK, FILLERS, TEMPLATES = 1000, 100_000, 2, 1000
 WEEK_MS, WEEKS = 604_800_000, 8
+TIMES = ("created_at", "finished_at", "at", "start_at")
 KEYS = {"saga": "id", "saga_start": "id", "history": "saga_id"}  # the tables that a finished saga leaves rows in
 
 GOALS = (
@@ -130,7 +131,7 @@ def fill_some(postgres, first_ms, step_ms, done, count):
              where table_schema = 'sagad' and table_name = '{table}' and is_generated = 'NEVER'
              order by ordinal_position""")]
         moved = {key: f"({digits} || substr(replace(r.{key}::text, '-', ''), 13))::uuid",
-                 **{name: f"r.{name} - r.template_at + {at}" for name in ("created_at", "finished_at", "at", "start_at")}}
+                 **{name: f"r.{name} - r.template_at + {at}" for name in TIMES}}
         values = ", ".join(moved.get(name, f"r.{name}") for name in columns)
         statements.append(f"insert into sagad.{table} ({', '.join(columns)}) select {values} "
                           f"from generate_series({done}, {done + count - 1}) as number "

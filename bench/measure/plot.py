@@ -44,7 +44,8 @@ def line_chart(title, x_title, y_title, series, log_x=False):
              f'<text transform="translate(16 {HEIGHT / 2}) rotate(-90)" text-anchor="middle">{escape(y_title)}</text>']
     for mark in x_marks:
         parts.append(f'<path d="M{x_of(mark):.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#ddd"/>'
-                     f'<text x="{x_of(mark):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{_label(mark)}</text>')
+                     f'<text x="{x_of(mark):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">'
+                     f'{_label(mark)}</text>')
     for mark in y_marks:
         parts.append(f'<path d="M{LEFT} {y_of(mark):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
                      f'<text x="{LEFT - 8}" y="{y_of(mark) + 4:.1f}" text-anchor="end">{_label(mark)}</text>')
