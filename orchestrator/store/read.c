@@ -5,8 +5,8 @@
 #include "orchestrator/store/store_private.h"
 
 static const struct column HISTORY_COLUMNS[] = {
-    COLUMN(INT, history_row, seq),      COLUMN(INT, history_row, count),
-    COLUMN(INT, history_row, revision), COLUMN(BIGINT, history_row, at_ms),
+    COLUMN(INT, history_row, seq),       COLUMN(INT, history_row, count),
+    COLUMN(INT, history_row, revision),  COLUMN(BIGINT, history_row, at_ms),
     COLUMN(BYTEA, history_row, entries), COLUMN(TEXT, history_row, payload),
     COLUMN(TEXT, history_row, output),
 };
