@@ -27,10 +27,7 @@ enum phase {
     FIND_WEEK,
     DELETE_SAGAS,
     TAKE_WEEK_OUT,
-    MEASURE_OTHERS,
-    DELETE_STARTS,
-    DELETE_HISTORIES,
-    DELETE_TAGS,
+    LOOK_BESIDE,
     DELETE_LETTERS,
     PHASE_COUNT,
 };
@@ -45,7 +42,6 @@ static bool ask(struct store *store, struct round *round, const struct sql *sql,
 static void go_to(struct retirement *pass, enum phase phase)
 {
     pass->phase = (int)phase;
-    pass->block = 0;
 }
 
 /* ---- weeks ---- */
@@ -71,7 +67,7 @@ static bool find_week(struct store *store, int64_t retention_ms, struct retireme
     params_bigint(params, retention_ms);
     if (!ask(store, &round, &SQL_RETIRE_WEEK_FIND, params, err)) return false;
     if (PQntuples(round.result[0]) == 0) {
-        go_to(pass, MEASURE_OTHERS);
+        go_to(pass, LOOK_BESIDE);
         return true;
     }
     pass->week = (int32_t)result_bigint(round.result[0], 0, 0);
@@ -129,80 +125,69 @@ static bool take_week_out(struct store *store, int64_t retention_ms, struct reti
 
 /* ---- beside the weeks ---- */
 
-static bool measure_others(struct store *store, int64_t retention_ms, struct retirement *pass,
-                           struct err *err)
-{
-    (void)retention_ms;
-    CLEANUP(round) struct round round;
-    store_round_begin(store, &round);
-    if (!ask(store, &round, &SQL_RETIRE_BLOCKS, NULL, err)) return false;
-    for (int i = 0; i < 3; i++) {
-        pass->blocks[i] = result_bigint(round.result[0], 0, i);
-    }
-    go_to(pass, DELETE_STARTS);
-    return true;
-}
+/* Starts first: with them go the sagas, and what is left of those is garbage in the others. */
+static const char *const BESIDE[] = {
+    "saga_start_other", "saga_start_early", "saga_start_late", "history_other", "history_early",
+    "history_late",     "saga_tag_other",   "saga_tag_early",  "saga_tag_late",
+};
+enum { STARTS = 3 }; /* of them */
 
-static void add_place(struct params *params, int64_t block, char *text, size_t size)
-{
-    (void)snprintf(text, size, "(%lld,0)", (long long)block);
-    params_string(params, text);
-}
-
-/* One page of blocks, then the next one, or the next phase after the last. */
-static bool look_through(struct store *store, const struct sql *sql, struct params *params,
-                         struct retirement *pass, struct round *round, struct err *err)
-{
-    char from[32];
-    char to[32];
-    add_place(params, pass->block, from, sizeof from);
-    add_place(params, pass->block + PAGE_BLOCKS, to, sizeof to);
-    return ask(store, round, sql, params, err);
-}
-
-static void turn_page(struct retirement *pass)
-{
-    pass->block += PAGE_BLOCKS;
-    if (pass->block >= pass->blocks[pass->phase - DELETE_STARTS]) {
-        go_to(pass, (enum phase)(pass->phase + 1));
-    }
-}
-
-static bool delete_starts(struct store *store, int64_t retention_ms, struct retirement *pass,
+static bool measure_table(struct store *store, const char *table, int64_t *ret_blocks,
                           struct err *err)
 {
     CLEANUP(round) struct round round;
     store_round_begin(store, &round);
-    struct params *const params = store_params(store);
-    params_bigint(params, retention_ms);
-    if (!look_through(store, &SQL_RETIRE_STARTS, params, pass, &round, err)) return false;
-    pass->sagas += (uint64_t)result_bigint(round.result[0], 0, 0);
-    turn_page(pass);
+    struct params *const params = params_new(&store->scratch);
+    params_string(params, table);
+    if (!ask(store, &round, &SQL_RETIRE_BLOCKS, params, err)) return false;
+    *ret_blocks = result_bigint(round.result[0], 0, 0);
     return true;
 }
 
-static bool delete_rest(struct store *store, const struct sql *sql, struct retirement *pass,
-                        struct err *err)
+static void print_place(int64_t block, char *text, size_t size)
 {
+    (void)snprintf(text, size, "(%lld,0)", (long long)block);
+}
+
+static bool delete_blocks(struct store *store, int64_t retention_ms, struct retirement *pass,
+                          struct err *err)
+{
+    const bool starts = pass->table < STARTS;
+    char from[32];
+    char to[32];
+    print_place(pass->block, from, sizeof from);
+    print_place(pass->block + PAGE_BLOCKS, to, sizeof to);
     CLEANUP(round) struct round round;
     store_round_begin(store, &round);
-    if (!look_through(store, sql, params_new(&store->scratch), pass, &round, err)) return false;
-    turn_page(pass);
+    struct params *const params = params_new(&store->scratch);
+    params_string(params, BESIDE[pass->table]);
+    if (starts) {
+        params_int(params, store->namespace_id);
+        params_bigint(params, retention_ms);
+    }
+    params_string(params, from);
+    params_string(params, to);
+    if (!ask(store, &round, starts ? &SQL_RETIRE_STARTS : &SQL_RETIRE_REST, params, err)) {
+        return false;
+    }
+    if (starts) pass->sagas += (uint64_t)result_bigint(round.result[0], 0, 0);
     return true;
 }
 
-static bool delete_histories(struct store *store, int64_t retention_ms, struct retirement *pass,
-                             struct err *err)
-{
-    (void)retention_ms;
-    return delete_rest(store, &SQL_RETIRE_HISTORY_REST, pass, err);
-}
-
-static bool delete_tags(struct store *store, int64_t retention_ms, struct retirement *pass,
+/* A page of one table, then the next one, or the next table after the last. */
+static bool look_beside(struct store *store, int64_t retention_ms, struct retirement *pass,
                         struct err *err)
 {
-    (void)retention_ms;
-    return delete_rest(store, &SQL_RETIRE_SAGA_TAG_REST, pass, err);
+    if (pass->block == 0 && !measure_table(store, BESIDE[pass->table], &pass->blocks, err)) {
+        return false;
+    }
+    if (pass->blocks > 0 && !delete_blocks(store, retention_ms, pass, err)) return false;
+    pass->block += PAGE_BLOCKS;
+    if (pass->block < pass->blocks) return true;
+    pass->block = 0;
+    pass->table++;
+    if (pass->table == ARRAY_LEN(BESIDE)) go_to(pass, DELETE_LETTERS);
+    return true;
 }
 
 static bool delete_letters(struct store *store, int64_t retention_ms, struct retirement *pass,
@@ -222,15 +207,8 @@ static bool delete_letters(struct store *store, int64_t retention_ms, struct ret
 }
 
 static step *const STEPS[PHASE_COUNT] = {
-    [DROP_WEEKS] = drop_weeks,
-    [FIND_WEEK] = find_week,
-    [DELETE_SAGAS] = delete_sagas,
-    [TAKE_WEEK_OUT] = take_week_out,
-    [MEASURE_OTHERS] = measure_others,
-    [DELETE_STARTS] = delete_starts,
-    [DELETE_HISTORIES] = delete_histories,
-    [DELETE_TAGS] = delete_tags,
-    [DELETE_LETTERS] = delete_letters,
+    [DROP_WEEKS] = drop_weeks,       [FIND_WEEK] = find_week,     [DELETE_SAGAS] = delete_sagas,
+    [TAKE_WEEK_OUT] = take_week_out, [LOOK_BESIDE] = look_beside, [DELETE_LETTERS] = delete_letters,
 };
 
 bool store_retire(struct store *store, int64_t retention_ms, struct retirement *pass,

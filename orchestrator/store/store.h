@@ -243,7 +243,8 @@ struct retirement {
     int phase;
     int32_t week;
     struct uuid after;
-    int64_t block, blocks[3], letter;
+    size_t table;
+    int64_t block, blocks, letter;
     uint64_t sagas, weeks, letters; /* that went */
     uint64_t kept_weeks;            /* old ones of which too many sagas are open or ended late */
     bool wants_vacuum;              /* a week can go only after that */

@@ -1,4 +1,2 @@
--- How many blocks <table>_other has: starts, history, tags.
-select pg_relation_size('sagad.saga_start_other') / current_setting('block_size')::int,
-       pg_relation_size('sagad.history_other') / current_setting('block_size')::int,
-       pg_relation_size('sagad.saga_tag_other') / current_setting('block_size')::int;
+-- $1 table: how many blocks it has.
+select pg_relation_size(('sagad.' || $1::text)::regclass) / current_setting('block_size')::int;
