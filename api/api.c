@@ -54,6 +54,7 @@ static void *tick_for_ever(void *context)
         http_tick(api->http, now_ms);
         http_tick(api->admin, now_ms);
         waiters_tick(api->waiters, now_ms);
+        admission_tick(&api->admission, now_ms);
         if (api->keys == NULL || now_ms - keys_read_ms < KEYS_EVERY_MS) continue;
         keys_refresh(api->keys);
         keys_read_ms = now_ms;
@@ -130,6 +131,7 @@ static struct api *api_new(const struct api_options *options)
     api->token_keys = options->token_keys;
     api->request_prefix = randombytes_random();
     api->pool = exchange_pool_new();
+    admission_init(&api->admission, clock_monotonic_ms());
     (void)pthread_mutex_init(&api->lock, NULL);
     return api;
 }

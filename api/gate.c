@@ -184,13 +184,22 @@ static bool check_body(struct exchange *exchange, const struct arrival *arrival)
                   "send Content-Type: application/json");
 }
 
+/* Before the body is looked at; reads, commands and replies help to get rid of work. */
+static bool check_room(struct exchange *exchange, const struct arrival *arrival)
+{
+    (void)arrival;
+    if (!route_starts_sagas(exchange->route)) return true;
+    if (admission_has_room(&exchange->api->admission)) return true;
+    return refuse(&exchange->refusal, PROBLEM_OVERLOADED, "%s", ADMISSION_REFUSAL);
+}
+
 typedef bool check(struct exchange *exchange, const struct arrival *arrival);
 
 bool gate_pass(struct exchange *exchange, const struct arrival *arrival)
 {
     static check *const CHECKS[] = {
-        check_head,   check_target, check_route,           check_key,
-        check_accept, check_query,  check_idempotency_key, check_body,
+        check_head,  check_target,          check_route, check_key,  check_accept,
+        check_query, check_idempotency_key, check_body,  check_room,
     };
     exchange->refusal.arena = &exchange->arena;
     copy_headers(exchange, arrival);

@@ -131,3 +131,8 @@ bool route_knows(const struct route *route, struct bytes parameter)
     }
     return false;
 }
+
+bool route_starts_sagas(const struct route *route)
+{
+    return route->handle == saga_start || route->handle == saga_start_bulk;
+}

@@ -52,4 +52,7 @@ enum route_match routes_find(enum side side, struct bytes method, const struct u
 /* Is the parameter one that the route knows? */
 bool route_knows(const struct route *route, struct bytes parameter);
 
+/* Does it bring new work? */
+bool route_starts_sagas(const struct route *route);
+
 #endif

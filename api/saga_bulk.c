@@ -35,6 +35,7 @@ struct bulk {
     struct request_key key;
     pthread_mutex_t lock; /* guards the exchange's arena and what follows while items are out */
     size_t waiting;
+    size_t inside; /* items, for the admission */
     bool is_replayed, is_other_body;
 };
 
@@ -62,6 +63,7 @@ static void refuse_item(struct bulk *bulk, struct item *item, const struct refus
 static void finish(struct bulk *bulk)
 {
     struct exchange *const exchange = bulk->exchange;
+    admission_leave(&exchange->api->admission, bulk->inside);
     (void)pthread_mutex_destroy(&bulk->lock);
     if (bulk->is_other_body) {
         (void)exchange_problem(exchange, PROBLEM_KEY_REUSED,
@@ -181,6 +183,10 @@ static void guard_started(struct request *request, const struct answer *answer)
 
 static void submit(struct bulk *bulk)
 {
+    for (size_t i = 0; i < bulk->count; i++) {
+        bulk->inside += bulk->items[i].answer.data == NULL;
+    }
+    admission_enter(&bulk->exchange->api->admission, bulk->inside);
     if (bulk->key.key.data == NULL || bulk->guard == NO_ITEM) {
         submit_rest(bulk);
         return;
@@ -234,6 +240,9 @@ static bool read_bulk(struct exchange *exchange, const struct json_view **ret_it
 enum handled saga_start_bulk(struct exchange *exchange, struct store *store)
 {
     const struct json_view *items = NULL;
+    if (!admission_has_room(&exchange->api->admission)) {
+        return exchange_problem(exchange, PROBLEM_OVERLOADED, "%s", ADMISSION_REFUSAL);
+    }
     if (!read_bulk(exchange, &items)) return exchange_refused(exchange);
     struct bulk *const bulk = arena_alloc(&exchange->arena, sizeof(*bulk));
     bulk->exchange = exchange;

@@ -63,6 +63,7 @@ static enum handled answer_start(struct exchange *exchange, const struct answer 
 static void started(struct request *request, const struct answer *answer)
 {
     struct exchange *const exchange = request->context;
+    admission_leave(&exchange->api->admission, 1);
     (void)answer_start(exchange, answer);
     if (result_is_good(answer) && waits(exchange, answer->saga)) return;
     exchange_done(exchange);
@@ -86,6 +87,9 @@ enum handled saga_start(struct exchange *exchange, struct store *store)
     const struct json_view *body = NULL;
     struct request *const request = arena_alloc(&exchange->arena, sizeof(*request));
     const struct bytes prefer = exchange_header_in(exchange, "Prefer");
+    if (!admission_has_room(&exchange->api->admission)) {
+        return exchange_problem(exchange, PROBLEM_OVERLOADED, "%s", ADMISSION_REFUSAL);
+    }
     if (!body_parse(exchange->body, &exchange->refusal, &body)) return exchange_refused(exchange);
     switch (start_read(exchange, store, body, BYTES(""), &exchange->refusal, &request->start)) {
     case START_REFUSED: return exchange_refused(exchange);
@@ -104,6 +108,7 @@ enum handled saga_start(struct exchange *exchange, struct store *store)
     request->context = exchange;
     request_key_fill(exchange, &request->key);
     if (store == NULL) exchange_suspend(exchange);
+    admission_enter(&exchange->api->admission, 1);
     engine_submit(exchange->api->engine, request);
     return LATER;
 }

@@ -5,6 +5,7 @@
 #ifndef API_SERVER_H
 #define API_SERVER_H
 
+#include "api/admission.h"
 #include "api/api.h"
 #include "api/exchange.h"
 
@@ -30,6 +31,7 @@ struct api {
     struct pulse *pulse;
     struct waiters *waiters;
     struct http *http, *admin;
+    struct admission admission; /* of starts */
     atomic_bool stopping;
     atomic_uint_fast64_t next_request;
     uint32_t request_prefix;

@@ -23,7 +23,14 @@
 
 #include <cmocka.h>
 
-enum { ANSWER_SIZE_MAX = 256 * 1024, CLIENTS = 6, STARTS_EACH = 50, WAIT_S = 20 };
+enum {
+    ANSWER_SIZE_MAX = 256 * 1024,
+    CLIENTS = 6,
+    STARTS_EACH = 50,
+    WAIT_S = 20,
+    BULKS = 10,
+    BULK_ITEMS = 200
+};
 
 struct server {
     struct engine *engine;
@@ -281,6 +288,41 @@ a_start_that_waits_for_the_end_gets_the_ordinary_answer_when_nobody_can_read(voi
                   "\"state\":\"running\"");
 }
 
+/* As many starts as may be under way before the speed is known; none is answered yet. */
+static void fill(const struct server *server, int fds[BULKS])
+{
+    char body[BULK_ITEMS * sizeof(START) + 64];
+    size_t size = (size_t)snprintf(body, sizeof(body), "{\"items\":[");
+    for (int i = 0; i < BULK_ITEMS; i++) {
+        size += (size_t)snprintf(body + size, sizeof(body) - size, "%s%s", i > 0 ? "," : "", START);
+    }
+    (void)snprintf(body + size, sizeof(body) - size, "]}");
+    for (size_t i = 0; i < BULKS; i++) {
+        fds[i] = connect_to(api_address(server->api));
+        send_post(fds[i], "/v1/sagas/bulk", "", body);
+    }
+    wait_for_waiting(server->engine, (size_t)BULKS * BULK_ITEMS);
+}
+
+static void more_than_it_can_start_is_refused_at_once_and_nothing_of_it_is_begun(void **state)
+{
+    struct server *const server = *state;
+    int fds[BULKS];
+    fake_engine_hold(server->engine);
+    fill(server, fds);
+
+    assert_answer(post(server, "/v1/sagas", "", START), 429, "Retry-After: 1");
+    assert_answer(post(server, "/v1/sagas/bulk", "", "no JSON"), 429, "/problems/overloaded");
+    assert_int_equal(fake_engine_waiting(server->engine), BULKS * BULK_ITEMS);
+
+    fake_engine_release(server->engine);
+    for (size_t i = 0; i < BULKS; i++) {
+        assert_answer(receive(fds[i]), 200, "\"status\":201");
+        (void)close(fds[i]);
+    }
+    assert_answer(post(server, "/v1/sagas", "", START), 201, "Location: /v1/sagas/");
+}
+
 static void a_stop_answers_those_who_wait(void **state)
 {
     struct server *const server = *state;
@@ -324,6 +366,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             a_start_that_waits_for_the_end_gets_the_ordinary_answer_when_nobody_can_read,
             open_server, close_server),
+        cmocka_unit_test_setup_teardown(
+            more_than_it_can_start_is_refused_at_once_and_nothing_of_it_is_begun, open_server,
+            close_server),
         cmocka_unit_test_setup(a_stop_answers_those_who_wait, open_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
