@@ -179,10 +179,7 @@ static enum status watch_table(struct cli *cli, const char *id)
     struct screen screen = {.cli = cli};
     struct follow follow = {.cli = cli, .id = id, .tick = draw, .tick_context = &screen};
     /* While the next answer is awaited, the one shown must stay: two arenas take turns. */
-    struct arena arenas[2] = {
-        {0},
-        {0}
-    };
+    struct arena arenas[2] = {{0}, {0}};
     enum status status = STATUS_OK;
     for (int turn = 0;; turn = 1 - turn) {
         arena_reset(&arenas[turn]);
