@@ -87,7 +87,7 @@ class Bed:
         self.postgres, self.broker, self.size = postgres, broker, size
         embedded = isinstance(broker, EmbeddedBroker)
         # As `sagad dev` does it: a waiting fetch of the embedded broker is not woken by a new record.
-        self.settings = "fetch.wait.max.ms=1,linger.ms=1" if embedded else ""
+        self.settings = "fetch.wait.max.ms=1" if embedded else ""
         self.bare_settings = {"FETCH_WAIT_MS": 1, "LINGER_MS": 1} if embedded else {"FETCH_WAIT_MS": 5}
         self.echo = Echo(broker.brokers, self.settings.partition(",")[0])
         self.daemon = self.new_daemon()

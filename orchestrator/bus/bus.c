@@ -158,8 +158,7 @@ bool bus_send_record(struct bus *bus, const struct bus_record *record)
 
 void bus_flush_soon(struct bus *bus)
 {
-    /* linger.ms is 0: records are on their way already. */
-    (void)bus;
+    producer_flush_soon(bus->producer);
 }
 
 void bus_store_offset(struct bus *bus, struct bytes topic, int32_t partition, int64_t offset)

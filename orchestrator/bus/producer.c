@@ -19,6 +19,7 @@
 enum {
     POLL_MS = 100,
     GATHER_MS = 10, /* deliveries that come soon after one are taken together */
+    FLUSH_MS = 1,   /* long enough for librdkafka's threads to see it */
     TOPIC_NAME_MAX = 249,
     PROBE_MS = 1000,        /* how long a broker may take to answer */
     PROBE_DOWN_MS = 500,    /* between probes while it does not */
@@ -35,6 +36,8 @@ static const struct setting PRODUCER[] = {
  /* Java's default: whoever computes partitions elsewhere gets the same. */
     {"partitioner",                        "murmur2_random"},
     {"topic.metadata.refresh.interval.ms", "30000"         },
+ /* Fewer requests: half of the broker's work. Few records go at once: producer_flush_soon. */
+    {"linger.ms",                          "4"             },
 };
 
 struct refusal {
@@ -46,7 +49,7 @@ struct producer {
     struct client client;
     const struct bus_options *options;
     const struct bus_callbacks *callbacks;
-    pthread_t poller;
+    pthread_t poller, flusher;
     atomic_bool stopping; /* the poller is to end; nothing is reported any more */
     atomic_bool up;
     atomic_bool probe_now; /* all connections are gone: find out */
@@ -55,6 +58,8 @@ struct producer {
 
     pthread_mutex_t lock; /* guards the rest */
     pthread_cond_t idle;  /* holders fell to 0 */
+    pthread_cond_t flush; /* wanted, or the end */
+    bool flush_wanted;
     rd_kafka_t *kafka;
     unsigned holders;
     struct refusal *refusals;
@@ -75,7 +80,7 @@ static bool saga_of(const rd_kafka_message_t *message, struct uuid *ret_id)
            uuid_parse((struct bytes){value, size}, ret_id);
 }
 
-/* Thread: poller (or whoever closes). */
+/* Thread: poller or flusher (or whoever closes). */
 static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, void *opaque)
 {
     (void)kafka;
@@ -103,16 +108,9 @@ static void on_error(rd_kafka_t *kafka, int code, const char *reason, void *opaq
 
 static bool create(struct producer *producer, rd_kafka_t **ret_kafka, struct err *err)
 {
-    /*
-     * No wait: records that come while others are on their way form the next batch. But the
-     * embedded broker takes requests one by one, and few large ones cost half of many small.
-     */
-    enum { FIXED = sizeof PRODUCER / sizeof PRODUCER[0] };
-    struct setting settings[FIXED + 1];
-    memcpy(settings, PRODUCER, sizeof PRODUCER);
-    settings[FIXED] = (struct setting){"linger.ms", producer->options->embedded ? "1" : "0"};
     rd_kafka_conf_t *conf = NULL;
-    if (!client_configure(&producer->client, producer->options, settings, FIXED + 1, &conf, err)) {
+    if (!client_configure(&producer->client, producer->options, PRODUCER,
+                          sizeof PRODUCER / sizeof PRODUCER[0], &conf, err)) {
         return false;
     }
     rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
@@ -302,6 +300,37 @@ static void *poll_producer(void *argument)
     return NULL;
 }
 
+/* ---- the flusher ---- */
+
+void producer_flush_soon(struct producer *producer)
+{
+    pthread_mutex_lock(&producer->lock);
+    producer->flush_wanted = true;
+    pthread_cond_signal(&producer->flush);
+    pthread_mutex_unlock(&producer->lock);
+}
+
+/* While rd_kafka_flush waits, nothing lingers. A thread of its own, because it does wait. */
+static void *flush_producer(void *argument)
+{
+    struct producer *producer = argument;
+    pthread_mutex_lock(&producer->lock);
+    while (!atomic_load(&producer->stopping)) {
+        if (!producer->flush_wanted) {
+            pthread_cond_wait(&producer->flush, &producer->lock);
+            continue;
+        }
+        producer->flush_wanted = false;
+        pthread_mutex_unlock(&producer->lock);
+        rd_kafka_t *kafka = producer_hold(producer);
+        rd_kafka_flush(kafka, FLUSH_MS);
+        producer_release(producer, kafka);
+        pthread_mutex_lock(&producer->lock);
+    }
+    pthread_mutex_unlock(&producer->lock);
+    return NULL;
+}
+
 bool producer_open(const struct bus_options *options, const struct bus_callbacks *callbacks,
                    struct producer **ret_producer, struct err *err)
 {
@@ -317,6 +346,8 @@ bool producer_open(const struct bus_options *options, const struct bus_callbacks
     }
     pthread_mutex_init(&producer->lock, NULL);
     pthread_cond_init(&producer->idle, NULL);
+    pthread_cond_init(&producer->flush, NULL);
+    producer->flusher = client_thread(flush_producer, producer);
     producer->poller = client_thread(poll_producer, producer);
     *ret_producer = producer;
     return true;
@@ -331,6 +362,8 @@ void producer_close(struct producer *producer, uint32_t flush_ms)
 {
     if (producer == NULL) return;
     atomic_store(&producer->stopping, true);
+    producer_flush_soon(producer); /* wakes it up */
+    pthread_join(producer->flusher, NULL);
     pthread_join(producer->poller, NULL);
     report_refusals(producer);
     rd_kafka_flush(producer->kafka, (int)flush_ms);

@@ -28,6 +28,8 @@ void producer_close(struct producer *producer, uint32_t flush_ms);
 
 /* Thread-safe, never blocks. False: the queue is full or the producer is broken. */
 bool producer_send(struct producer *producer, const struct outgoing *outgoing);
+/* What was sent so far does not wait for more to go with it. Thread-safe, does not wait. */
+void producer_flush_soon(struct producer *producer);
 bool producer_is_up(struct producer *producer);
 
 /* The handle for questions to the broker; keeps it from being replaced until given back. */

@@ -24,6 +24,7 @@ enum {
     PAUSE_FIRST_MS = 50,
     PAUSE_MAX_MS = 1000,
     RESOLVE_PAUSE_MS = 200,
+    LINGER_FROM = 16,           /* commands of a batch that may wait a moment for more */
     RESOLVE_PATIENCE_MS = 4000, /* then callers hear 503 while the commit is still unresolved */
 };
 
@@ -139,7 +140,8 @@ static void publish(struct batch *batch)
         if (!send_command(batch, outgoing)) outbox_add(engine->outbox, &outgoing->cached->id);
     }
     publish_dead_letters(batch);
-    if (batch->outgoing_count > 0) bus_flush_soon(engine->bus);
+    const bool busy = batch->outgoing_count >= LINGER_FROM || atomic_load(&engine->queued) > 0;
+    if (batch->outgoing_count > 0 && !busy) bus_flush_soon(engine->bus);
 }
 
 static void store_offsets(struct batch *batch)

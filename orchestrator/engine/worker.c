@@ -95,6 +95,11 @@ static bool is_start(const struct work *work)
     return work->kind == WORK_REQUEST && work->request->kind == REQUEST_START;
 }
 
+static size_t queued(const struct worker *worker)
+{
+    return worker->urgent.count + worker->starts.count;
+}
+
 bool worker_give(struct worker *worker, struct work *work)
 {
     pthread_mutex_lock(&worker->lock);
@@ -191,7 +196,7 @@ static size_t take_list(struct work_list *list, struct work **works, size_t room
 static void wait_for_work(struct worker *worker)
 {
     pthread_mutex_lock(&worker->lock);
-    while (worker->urgent.count == 0 && worker->starts.count == 0 && !worker->stopping) {
+    while (queued(worker) == 0 && !worker->stopping) {
         const int64_t next = timers_next(worker->timers);
         const int64_t wait_ms = next == 0 ? WAIT_MAX_MS : next - clock_wall_ms();
         if (wait_ms <= 0) break;
