@@ -1,18 +1,19 @@
 """The cost model of docs/capacity.md and its constants.
 
-    seconds a saga = (event + byte * KB + batch / open) / cores + syncs * sync / open
+    seconds a saga = max((event + byte * KB + batch / open) / cores, 4 * sync / open)
 
 Work is shared by the cores: of a saga's own events, of its payload, and of the batches, which are the smaller
-the fewer sagas are open. Waiting for the disk is shared by the sagas that are open. It is linear in its
-four constants, so that least squares of the relative error find them.
+the fewer sagas are open. Waiting for the disk, at four commits one after the other, is shared by the sagas
+that are open; one batch is worked on while another waits. Work is linear in its three constants, so that
+least squares of the relative error find them.
 """
 
-NAMES = ("event", "byte", "batch", "syncs")
+COMMITS = 4  # of a saga of three steps: its start and three replies
 
 
 def terms(point):
-    cores, opened = point["cores"], point["open"]
-    return [1 / cores, point["bytes"] / 1024 / cores, 1 / opened / cores, point["sync_ms"] / 1000 / opened]
+    cores = point["cores"]
+    return [1 / cores, point["bytes"] / 1024 / cores, 1 / point["open"] / cores]
 
 
 def solve(matrix, right):
@@ -30,7 +31,7 @@ def solve(matrix, right):
 
 
 def constants(points):
-    """As NAMES says; each point counts alike, by its relative error."""
+    """(event, byte, batch) of points that wait for no disk; each counts alike, by its relative error."""
     lines = [[term * point["sagas_per_s"] for term in terms(point)] for point in points]
     size = len(lines[0])
     matrix = [[sum(line[i] * line[j] for line in lines) for j in range(size)] for i in range(size)]
@@ -39,4 +40,5 @@ def constants(points):
 
 def predicted(model, point):
     """Sagas a second."""
-    return 1 / sum(constant * term for constant, term in zip(model, terms(point)))
+    work = sum(constant * term for constant, term in zip(model, terms(point)))
+    return 1 / max(work, COMMITS * point["sync_ms"] / 1000 / point["open"])
