@@ -164,6 +164,7 @@ static void replies_that_wait_for_the_database_are_bounded_in_bytes(void **state
     (void)state;
     struct node node;
     struct fault_proxy *proxy = given_a_node_without_database(&node);
+    bus_stop_consuming(node.bus); /* from here on this test is the consumer, the only one */
     struct flood flood = {.node = &node, .value = calloc(1, BIG)};
     pthread_t thread;
     assert_int_equal(pthread_create(&thread, NULL, pour, &flood), 0);
@@ -199,6 +200,7 @@ static void a_record_whose_dead_letter_is_refused_holds_nobody_up(void **state)
         "execute function refuse_letter()");
     struct node node;
     node_begin(&node);
+    bus_stop_consuming(node.bus); /* as above */
     node.callbacks.on_assigned(node.callbacks.context, "saga.replies", PARTITION);
 
     const int64_t until_ms = clock_monotonic_ms() + DEADLINE_MS;
