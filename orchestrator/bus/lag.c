@@ -144,8 +144,8 @@ static rd_kafka_event_t *answer(struct inquiry *inquiry)
 }
 
 /*
- * answer() stops waiting in time; the request itself must not time out before its connection does: an
- * answer that comes after that aborts the process (librdkafka issue 4605).
+ * answer() stops waiting in time. The request itself must not time out before its connection does:
+ * an answer that comes after that aborts the process (librdkafka issue 4605).
  */
 static rd_kafka_AdminOptions_t *admin_options(struct inquiry *inquiry, rd_kafka_admin_op_t op)
 {
