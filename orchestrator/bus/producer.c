@@ -66,14 +66,14 @@ struct producer {
 };
 
 /* What marks a record as a command: without it nobody waits for news of the record. */
-static char A_COMMAND;
+static char a_command;
 
 static bool saga_of(const rd_kafka_message_t *message, struct uuid *ret_id)
 {
     rd_kafka_headers_t *headers = NULL;
     const void *value = NULL;
     size_t size = 0;
-    return message->_private == &A_COMMAND &&
+    return message->_private == &a_command &&
            rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR &&
            rd_kafka_header_get_last(headers, "ce_subject", &value, &size) ==
                RD_KAFKA_RESP_ERR_NO_ERROR &&
@@ -158,12 +158,12 @@ static void *lend(struct bytes bytes)
 static rd_kafka_resp_err_t produce(rd_kafka_t *kafka, const char *topic,
                                    const struct outgoing *outgoing)
 {
+    void *mark = outgoing->saga_id == NULL ? NULL : &a_command;
     const rd_kafka_resp_err_t status = rd_kafka_producev(
         kafka, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY(lend(outgoing->key), outgoing->key.size),
         RD_KAFKA_V_VALUE(lend(outgoing->value), outgoing->value.size),
-        RD_KAFKA_V_HEADERS(outgoing->headers),
-        RD_KAFKA_V_OPAQUE(outgoing->saga_id == NULL ? NULL : &A_COMMAND), RD_KAFKA_V_END);
+        RD_KAFKA_V_HEADERS(outgoing->headers), RD_KAFKA_V_OPAQUE(mark), RD_KAFKA_V_END);
     if (status != RD_KAFKA_RESP_ERR_NO_ERROR && outgoing->headers != NULL) {
         rd_kafka_headers_destroy(outgoing->headers);
     }
