@@ -54,14 +54,14 @@ struct fleet {
     struct histogram accepted, refused;
 };
 
-static double now(void)
+double now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static void die(const char *what)
+void die(const char *what)
 {
     (void)fprintf(stderr, "saga-load: %s: %s\n", what, strerror(errno));
     exit(1);

@@ -37,6 +37,10 @@ struct fleet_result {
     double refused_p50_ms, refused_p99_ms; /* of the others */
 };
 
+double now(void); /* monotonic seconds */
+/* Ends the program: what went wrong, and errno. */
+_Noreturn void die(const char *what);
+
 /* Dies with a message where nothing can be measured. */
 struct fleet_result fleet_run(const struct fleet_order *order);
 

@@ -53,19 +53,6 @@ struct connection {
     size_t size;
 };
 
-static double now(void)
-{
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void die(const char *what)
-{
-    (void)fprintf(stderr, "saga-load: %s: %s\n", what, strerror(errno));
-    exit(1);
-}
-
 static struct connection connect_to(const char *url)
 {
     char host[128];
