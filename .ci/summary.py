@@ -18,6 +18,8 @@ slowest = sorted(cases, key=lambda case: -float(case.get("time", 0)))[:5]
 print("\nSlowest: " + ", ".join(f"{case.get('name')} {float(case.get('time', 0)):.0f} s" for case in slowest))
 for case in skipped:
     print(f"Skipped: {case.get('name')}: {reason(case)}")
-for case in failed:
+for case in failed:  # with the end of what it said: a reader of .ci/run sees no more than this
     print(f"Failed:  {case.get('name')}")
+    for line in (case.findtext("system-out") or "").strip().split("\n")[-25:]:
+        print(f"    {line[:400]}")
 print(f"{len(cases) - len(skipped) - len(failed)} passed, {len(failed)} failed, {len(skipped)} skipped")
