@@ -24,10 +24,27 @@ ROOT = Path(__file__).resolve().parents[2]
 SKIPPED = 77  # exit status that ctest takes for "skipped"
 
 
+_claims = []  # the abstract sockets that say which ports are ours, until this process ends
+
+
+def _claim(port):
+    """False when another test was given this port: its server may not listen on it yet."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0saga-test-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    _claims.append(claim)
+    return True
+
+
 def free_port():
-    """A port on 127.0.0.1 that nobody listens on."""
+    """A port on 127.0.0.1 that nobody listens on, and that no test beside this one will be given."""
     while True:
         port = random.SystemRandom().randrange(20000, 32000)
+        if not _claim(port):
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
