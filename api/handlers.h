@@ -13,7 +13,8 @@ enum { SWITCH_PAUSE, SWITCH_RESUME, SWITCH_DEPRECATE, SWITCH_RESTORE };
 route_handler saga_start;      /* saga_start.c */
 route_handler saga_start_bulk; /* saga_bulk.c */
 route_handler saga_list;       /* saga_list.c */
-route_handler saga_show;       /* sagas.c */
+route_handler saga_count;
+route_handler saga_show; /* sagas.c */
 route_handler saga_steps;
 route_handler saga_step;
 route_handler saga_history; /* saga_history.c */

@@ -13,11 +13,11 @@ enum {
     COMMAND_MAX = 512 * 1024, /* an output of 256 KiB and the rest */
 };
 
-#define SAGAS_QUERY                                                                                \
-    "state definition version label attribute attention parent created_after created_before "      \
-    "limit "                                                                                       \
-    "cursor"
-#define PAGE_QUERY "limit cursor"
+#define FILTER_QUERY                                                                               \
+    "state definition version label attribute attention parent created_after created_before"
+#define PAGE_QUERY  "limit cursor"
+#define SAGAS_QUERY FILTER_QUERY " " PAGE_QUERY
+#define COUNT_QUERY FILTER_QUERY " exact"
 
 /* One row is one route, read across. */
 /* clang-format off */
@@ -26,6 +26,7 @@ const struct route ROUTES[] = {
     {"POST", "/v1/sagas/bulk",                                      ROLE_SUBMITTER, SIDE_API,  PLACE_HTTP,   saga_start_bulk,     "",                BODY_REQUIRED, BULK_MAX,    PRODUCES_JSON,   0},
     {"POST", "/v1/replies",                                         ROLE_NOBODY,    SIDE_API,  PLACE_HTTP,   reply_take,          "",                BODY_REQUIRED, COMMAND_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/sagas",                                           ROLE_READER,    SIDE_API,  PLACE_READER, saga_list,           SAGAS_QUERY,       BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/sagas/count",                                     ROLE_READER,    SIDE_API,  PLACE_READER, saga_count,          COUNT_QUERY,       BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
 
     {"GET",  "/v1/sagas/{id}",                                      ROLE_READER,    SIDE_API,  PLACE_READER, saga_show,           "wait",            BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
 

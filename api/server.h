@@ -33,6 +33,7 @@ struct api {
     struct http *http, *admin;
     struct admission admission; /* of starts */
     atomic_bool stopping;
+    atomic_bool counts; /* a reader is busy with a long count */
     atomic_uint_fast64_t next_request;
     uint32_t request_prefix;
     pthread_t clock;

@@ -55,6 +55,7 @@ static const struct option_rule OPTIONS[OPTION_COUNT] = {
     [OPTION_LIMIT]           = {"limit", 'n', "N", NULL, "at most so many (default 50)"},
     [OPTION_ALL]             = {"all", 0, NULL, NULL, "all of them, page after page"},
     [OPTION_FOR]             = {"for", 0, "STATE", WAIT_STATES, "wait for this state instead of the end; repeated: any of them"},
+    [OPTION_EXACT]           = {"exact", 0, NULL, NULL, "count all, however long it takes (up to ten seconds)"},
     [OPTION_TOPICS_ALLOW]    = {"topics-allow", 0, "GLOBS", NULL, "topics that definitions may name, as sagad's flag"},
     [OPTION_COUNT_OF]        = {"count", 0, "N", NULL, "how many content updates (default 2000)"},
     [OPTION_SEED]            = {"seed", 0, "N", NULL, "of the generator (default 7)"},

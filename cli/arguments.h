@@ -55,6 +55,7 @@ enum option {
     OPTION_LIMIT,
     OPTION_ALL,
     OPTION_FOR,
+    OPTION_EXACT,
     /* the rest */
     OPTION_TOPICS_ALLOW,
     OPTION_COUNT_OF,

@@ -28,6 +28,12 @@ const struct command COMMANDS[] = {
      run_list,
      "  sagactl list --attention stuck --attention retrying\n"
      "  sagactl list --state running --created-before 1h -o id | xargs sagactl why\n"},
+    {"count", "", "count sagas", 0, 0, NEEDS_SERVER,
+     TAKES(OPTION_STATE, OPTION_DEFINITION, OPTION_VERSION, OPTION_LABEL, OPTION_ATTRIBUTE, OPTION_ATTENTION,
+           OPTION_PARENT, OPTION_CREATED_AFTER, OPTION_CREATED_BEFORE, OPTION_EXACT),
+     run_count,
+     "Takes the filters of `list`. Beyond 100,000 sagas, or a second of counting, the number is an\n"
+     "estimate, told on stderr; --exact counts for up to ten seconds.\n"},
     {"get", "ID...", "show a saga and its steps", 1, -1, NEEDS_SERVER, NULL, run_get, NULL},
     {"steps", "ID", "show the steps of a saga", 1, 1, NEEDS_SERVER, NULL, run_steps, NULL},
     {"history", "ID", "show what happened, in order", 1, 1, NEEDS_SERVER, TAKES(OPTION_LIMIT), run_history, NULL},

@@ -39,7 +39,8 @@ bool help_print_group(const char *word);
 
 typedef enum status command_run(struct cli *cli);
 
-command_run run_start, run_list, run_get, run_steps, run_history, run_why, run_wait, run_watch;
+command_run run_start, run_list, run_count, run_get, run_steps, run_history, run_why, run_wait,
+    run_watch;
 command_run run_cancel, run_pause, run_resume, run_retry, run_terminate;
 command_run run_skip, run_complete, run_fail;
 command_run run_definitions_apply, run_definitions_lint, run_definitions_list, run_definitions_get;

@@ -38,9 +38,8 @@ static bool add_time(struct cli *cli, struct buffer *path, enum option option,
     return true;
 }
 
-static bool make_path(struct cli *cli, struct buffer *path)
+static bool add_filter(struct cli *cli, struct buffer *path)
 {
-    buffer_add_text(path, "/v1/sagas");
     for (size_t i = 0; i < sizeof FILTERS / sizeof FILTERS[0]; i++) {
         const char *value = NULL;
         for (size_t n = 0; (value = arguments_nth(&cli->arguments, FILTERS[i].option, n)) != NULL;
@@ -67,7 +66,8 @@ enum status run_list(struct cli *cli)
 {
     enum { SHOWN = 50 };
     struct buffer path = buffer_in(&cli->arena);
-    if (!make_path(cli, &path)) return STATUS_USAGE;
+    buffer_add_text(&path, "/v1/sagas");
+    if (!add_filter(cli, &path)) return STATUS_USAGE;
     struct pages pages;
     if (!pages_begin(cli, path.data, SHOWN, &pages)) return STATUS_USAGE;
     struct rows rows = {
@@ -87,5 +87,28 @@ enum status run_list(struct cli *cli)
         tell("no sagas");
     }
     if (pages.more && cli_is_table(cli)) tell("there are more; --all or --limit N shows them");
+    return STATUS_OK;
+}
+
+enum status run_count(struct cli *cli)
+{
+    struct buffer path = buffer_in(&cli->arena);
+    struct answer answer;
+    buffer_add_text(&path, "/v1/sagas/count");
+    if (!add_filter(cli, &path)) return STATUS_USAGE;
+    if (arguments_has(&cli->arguments, OPTION_EXACT)) path_add_query(&path, "exact", "true");
+    const enum status status =
+        client_call(cli->client, &(struct request){.path = path.data}, &cli->arena, &answer);
+    if (status != STATUS_OK) return status;
+    if (cli->format == FORMAT_JSON || cli->format == FORMAT_JSONL) {
+        cli_print_body(answer.body);
+        return STATUS_OK;
+    }
+    (void)printf("%lld\n", (long long)json_int(answer.json, "count", 0));
+    if (!json_true(answer.json, "exact")) {
+        tell("this is an estimate%s", arguments_has(&cli->arguments, OPTION_EXACT)
+                                          ? ": counting took too long"
+                                          : "; --exact counts");
+    }
     return STATUS_OK;
 }

@@ -45,7 +45,8 @@ static const struct column TAG_COLUMNS[] = {
     COLUMN(TEXT, tag_filter, value_rest),
 };
 
-static void add_array(struct params *params, struct columns columns, const void *rows, size_t count)
+void params_array_or_null(struct params *params, struct columns columns, const void *rows,
+                          size_t count)
 {
     if (count > 0) {
         params_array(params, columns, rows, count);
@@ -114,8 +115,8 @@ static bool has_time(const struct saga_filter *filter)
     return filter->created_after_ms != 0 || filter->created_before_ms != 0;
 }
 
-static struct params *params_of_filter(struct store *store, const struct sql *sql,
-                                       const struct saga_filter *filter)
+struct params *filter_params(struct store *store, const struct saga_filter *filter,
+                             enum filter_bounds bounds)
 {
     struct uuid last;
     memset(last.byte, 0xFF, sizeof(last.byte));
@@ -124,15 +125,15 @@ static struct params *params_of_filter(struct store *store, const struct sql *sq
 
     struct params *const params = store_params(store);
     params_uuid(params, filter->has_before ? &filter->before : &last);
-    add_array(params, states, filter->states, filter->state_count);
-    add_array(params, names, filter->definitions, filter->definition_count);
+    params_array_or_null(params, states, filter->states, filter->state_count);
+    params_array_or_null(params, names, filter->definitions, filter->definition_count);
     params_int(params, (int32_t)filter->version);
     params_int(params, (int32_t)filter->attention);
     add_tags(store, params, filter);
     params_bigint(params, filter->created_after_ms);
     params_bigint(params, filter->created_before_ms);
     params_bigint(params, (int64_t)filter->limit);
-    if (sql == &SQL_LIST_BY_TIME) add_id_bounds(params, filter);
+    if (bounds == FILTER_WITH_ID_BOUNDS) add_id_bounds(params, filter);
     return params;
 }
 
@@ -144,24 +145,31 @@ static bool has_state(const struct saga_filter *filter, enum saga_state state)
     return false;
 }
 
-/* The index that leaves the fewest rows to look at. */
-static const struct sql *choose(const struct saga_filter *filter)
+enum filter_index filter_choose(const struct saga_filter *filter)
 {
-    if (filter->tag_count > 0) return &SQL_LIST_BY_TAG;
-    if (filter->attention != 0) return &SQL_LIST_BY_ATTENTION;
-    if (filter->state_count > 0 && !has_state(filter, SAGA_SUCCEEDED)) return &SQL_LIST_BY_STATE;
-    if (filter->definition_count > 0 || filter->version != 0) return &SQL_LIST_BY_DEFINITION;
-    if (has_time(filter)) return &SQL_LIST_BY_TIME;
-    return &SQL_LIST_NEWEST;
+    if (filter->tag_count > 0) return FILTER_BY_TAG;
+    if (filter->attention != 0) return FILTER_BY_ATTENTION;
+    if (filter->state_count > 0 && !has_state(filter, SAGA_SUCCEEDED)) return FILTER_BY_STATE;
+    if (filter->definition_count > 0 || filter->version != 0) return FILTER_BY_DEFINITION;
+    if (has_time(filter)) return FILTER_BY_TIME;
+    return FILTER_NEWEST;
 }
+
+static const struct sql *const LISTS[FILTER_INDEX_COUNT] = {
+    [FILTER_BY_TAG] = &SQL_LIST_BY_TAG,     [FILTER_BY_ATTENTION] = &SQL_LIST_BY_ATTENTION,
+    [FILTER_BY_STATE] = &SQL_LIST_BY_STATE, [FILTER_BY_DEFINITION] = &SQL_LIST_BY_DEFINITION,
+    [FILTER_BY_TIME] = &SQL_LIST_BY_TIME,   [FILTER_NEWEST] = &SQL_LIST_NEWEST,
+};
 
 bool store_list(struct store *store, const struct saga_filter *filter, struct arena *arena,
                 struct saga_row **ret_rows, size_t *ret_count, struct err *err)
 {
     CLEANUP(round) struct round round;
     store_round_begin(store, &round);
-    const struct sql *const sql = choose(filter);
-    round_add(&round, sql, params_of_filter(store, sql, filter));
+    const enum filter_index index = filter_choose(filter);
+    round_add(&round, LISTS[index],
+              filter_params(store, filter,
+                            index == FILTER_BY_TIME ? FILTER_WITH_ID_BOUNDS : FILTER_ALONE));
     if (!store_run(store, &round, err)) return false;
     struct saga_row *const rows =
         result_rows(round.result[0], COLUMNS(LIST_COLUMNS, saga_row), arena, ret_count);

@@ -338,6 +338,18 @@ MUST_CHECK bool store_list(struct store *store, const struct saga_filter *filter
                            struct arena *arena, struct saga_row **ret_rows, size_t *ret_count,
                            struct err *err);
 
+struct saga_count {
+    int64_t count;
+    bool exact;
+};
+/*
+ * How many sagas a filter matches: counted, at most `filter->limit` of them and for at most
+ * `time_ms`; beyond that the planner's estimate, which knows what the last ANALYZE saw: of labels
+ * and attributes and of the rest each for itself (the smaller one counts).
+ */
+MUST_CHECK bool store_count(struct store *store, const struct saga_filter *filter, uint32_t time_ms,
+                            struct saga_count *ret_count, struct err *err);
+
 struct history_row {
     uint32_t seq, count, revision;
     int64_t at_ms;

@@ -59,6 +59,27 @@ static inline int64_t uuid_unix_ms(const struct uuid *id)
 /* Where a tag's value is split so that its head fits a key; the rest is absent when it is short. */
 void tag_split(struct bytes value, struct bytes *ret_head, struct bytes *ret_rest);
 
+/* ---- list.c: sagas by filter ---- */
+
+/* The index that leaves the fewest rows to look at. */
+enum filter_index {
+    FILTER_BY_TAG,
+    FILTER_BY_ATTENTION,
+    FILTER_BY_STATE,
+    FILTER_BY_DEFINITION,
+    FILTER_BY_TIME,
+    FILTER_NEWEST,
+    FILTER_INDEX_COUNT,
+};
+enum filter_index filter_choose(const struct saga_filter *filter);
+/* Statements by time take two parameters more. */
+enum filter_bounds { FILTER_ALONE, FILTER_WITH_ID_BOUNDS };
+struct params *filter_params(struct store *store, const struct saga_filter *filter,
+                             enum filter_bounds bounds);
+/* No rows: null. */
+void params_array_or_null(struct params *params, struct columns columns, const void *rows,
+                          size_t count);
+
 /* ---- writer.c: what became of a batch ---- */
 
 /* Have a row of sagad.writer that is not fenced, for the node of this store. */

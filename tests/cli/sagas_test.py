@@ -50,6 +50,17 @@ class Formats(SagactlTest):
         ran = self.ok("list")
         self.assertEqual((ran.out, ran.err), ("", "no sagas\n"))
 
+    def test_a_count_is_a_number_and_says_when_it_is_a_guess(self):
+        self.fake.on("GET /v1/sagas/count", answer({"count": 12, "exact": True}))
+        ran = self.ok("count", "--state", "stuck", "--label", "team=shop")
+        self.assertEqual((ran.out, ran.err), ("12\n", ""))
+        self.assertEqual(sorted(self.fake.requests[-1].query), [("label", "team=shop"), ("state", "stuck")])
+        self.fake.on("GET /v1/sagas/count", answer({"count": 3000000, "exact": False}))
+        ran = self.ok("count", "--exact")
+        self.assertEqual(ran.out, "3000000\n")
+        self.assertIn("estimate", ran.err)
+        self.assertEqual(json.loads(self.ok("count", "-o", "json").out), {"count": 3000000, "exact": False})
+
     def test_unknown_states_and_missing_members_are_shown_and_break_nothing(self):
         self.fake.on("GET /v1/sagas", answer(page({"id": ID, "state": "hibernating"}, {}, saga(ID2, labels=None, error="odd"))))
         self.assertIn("hibernating", self.ok("list").out)

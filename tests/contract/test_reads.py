@@ -245,6 +245,28 @@ def test_a_cursor_is_bound_to_its_filter(crowd):
     story.api.get("/v1/sagas", definition=story.name, limit=3, cursor=cursor).must()
 
 
+def test_what_is_asked_for_twice_comes_once(crowd):
+    story, ids = crowd
+    assert found(story, state=["compensated", "compensated"]) == [ids[n] for n in (9, 6, 3, 0)]
+    assert found(story, label=["n=1", "n=1"]) == [ids[1]]
+    assert story.api.get("/v1/sagas/count", definition=story.name, label=["n=1", "n=1"]).must()["count"] == 1
+
+
+@pytest.mark.parametrize("query", [{}, {"state": "compensated"}, {"state": ["compensated", "succeeded"]}, {"label": "parity=even", "state": "compensated"},
+                                   {"attribute": ["order=o-7", "order=o-8"]}, {"version": 2}, {"attention": "stuck"},
+                                   {"created_after": "2099-01-01T00:00:00Z"}, {"parent": new_id()}], ids=str)
+def test_a_count_is_what_the_list_would_hold(crowd, query):
+    story, _ = crowd
+    wanted = {"count": len(found(story, **query)), "exact": True}
+    assert story.api.get("/v1/sagas/count", definition=story.name, **query).must() == wanted
+    assert story.api.get("/v1/sagas/count", definition=story.name, exact="true", **query).must() == wanted
+
+
+@pytest.mark.parametrize("query", [{"limit": "1"}, {"cursor": "x"}, {"exact": "maybe"}, {"state": "flying"}, {"colour": "red"}])
+def test_a_wrong_count_is_refused(story, query):
+    assert next(iter(query)) in story.api.get("/v1/sagas/count", **query).problem(400)["detail"]
+
+
 @pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 501}, {"limit": -1}, {"limit": "x"}, {"limit": "1.5"}, {"stat": "running"},
                                    {"state": "flying"}, {"attention": "bored"}, {"label": "nokey"}, {"attribute": "nokey"},
                                    {"version": "x"}, {"parent": "x"}, {"wait": "1"}, {"created_before": "1"}])
