@@ -24,6 +24,7 @@ route_handler saga_preview; /* saga_preview.c */
 
 route_handler definition_register; /* definitions.c */
 route_handler definition_validate;
+route_handler definition_simulate;
 route_handler definition_list;
 route_handler definition_newest;
 route_handler definition_versions;

@@ -250,7 +250,7 @@ static enum status act_on_step(struct cli *cli, const char *verb)
     return act_on(cli, &act, ASK_NEVER);
 }
 
-enum status run_skip(struct cli *cli)
+enum status run_skip_step(struct cli *cli)
 {
     return act_on_step(cli, "skip");
 }
@@ -266,7 +266,7 @@ enum status run_fail(struct cli *cli)
 }
 
 /* `retry ID STEP` or `retry ID...`: what is no UUID is a step. */
-enum status run_retry(struct cli *cli)
+enum status run_try_again(struct cli *cli)
 {
     struct uuid id;
     const bool names_step =

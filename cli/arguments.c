@@ -57,6 +57,8 @@ static const struct option_rule OPTIONS[OPTION_COUNT] = {
     [OPTION_FOR]             = {"for", 0, "STATE", WAIT_STATES, "wait for this state instead of the end; repeated: any of them"},
     [OPTION_EXACT]           = {"exact", 0, NULL, NULL, "count all, however long it takes (up to ten seconds)"},
     [OPTION_TOPICS_ALLOW]    = {"topics-allow", 0, "GLOBS", NULL, "topics that definitions may name, as sagad's flag"},
+    [OPTION_EXPLORE]         = {"explore", 0, NULL, NULL, "every fault at every command"},
+    [OPTION_ANSWERS]         = {"answers", 0, "FILE|-|JSON", NULL, "what the steps answer, by step id"},
     [OPTION_COUNT_OF]        = {"count", 0, "N", NULL, "how many content updates (default 2000)"},
     [OPTION_SEED]            = {"seed", 0, "N", NULL, "of the generator (default 7)"},
 };

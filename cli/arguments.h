@@ -58,6 +58,8 @@ enum option {
     OPTION_EXACT,
     /* the rest */
     OPTION_TOPICS_ALLOW,
+    OPTION_EXPLORE,
+    OPTION_ANSWERS,
     OPTION_COUNT_OF,
     OPTION_SEED,
     OPTION_COUNT,

@@ -49,13 +49,13 @@ const struct command COMMANDS[] = {
     {"pause", "ID...", "hold back new commands", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_pause, NULL},
     {"resume", "ID...", "go on after a pause", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_resume, NULL},
     {"retry", "ID [STEP] | ID...", "try again: a stuck saga, or one step", 1, -1, NEEDS_SERVER,
-     TAKES(CHANGES, OPTION_INDEX, OPTION_INPUT), run_retry,
+     TAKES(CHANGES, OPTION_INDEX, OPTION_INPUT), run_try_again,
      "  sagactl list --state stuck -o id | xargs sagactl retry --reason 'gateway is back'\n"
      "  sagactl retry ID reserve[2]\n"},
     {"terminate", "ID...", "end a saga without undoing anything", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_terminate,
      "What was done stays done. Without a terminal --yes is required.\n"},
     {"skip", "ID STEP", "go on without a step, or without its undo", 2, 2, NEEDS_SERVER,
-     TAKES(CHANGES, OPTION_INDEX, OPTION_RESULT), run_skip, NULL},
+     TAKES(CHANGES, OPTION_INDEX, OPTION_RESULT), run_skip_step, NULL},
     {"complete", "ID STEP", "say that a step is done, with --result", 2, 2, NEEDS_SERVER,
      TAKES(CHANGES, OPTION_INDEX, OPTION_RESULT), run_complete, NULL},
     {"fail", "ID STEP", "say that a step is refused, with --code", 2, 2, NEEDS_SERVER,
@@ -66,6 +66,11 @@ const struct command COMMANDS[] = {
      "The same content keeps its version, changed content makes the next one.\n"},
     {"definitions lint", "FILE...", "check definitions without a server", 1, -1, NEEDS_NOTHING,
      TAKES(OPTION_TOPICS_ALLOW), run_definitions_lint, NULL},
+    {"definitions simulate", "FILE|NAME", "rehearse a definition: what is called, every end", 1, 1, NEEDS_SERVER,
+     TAKES(OPTION_EXPLORE, OPTION_INPUT, OPTION_ANSWERS, OPTION_VERSION, OPTION_TOPICS_ALLOW), run_definitions_simulate,
+     "A file is played here and needs no server, a name is one that the server has. --explore lets each command\n"
+     "fail in each way, and then each undo. Exits with 1 when an end leaves an effect neither confirmed nor undone.\n"
+     "  sagactl definitions simulate order.saga.json --explore --answers '{\"check\":{\"score\":1}}'\n"},
     {"definitions list", "", "list the newest version of each", 0, 0, NEEDS_SERVER,
      TAKES(OPTION_LIMIT, OPTION_ALL), run_definitions_list, NULL},
     {"definitions get", "NAME [VERSION]", "show a definition", 1, 2, NEEDS_SERVER, NULL, run_definitions_get, NULL},

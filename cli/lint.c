@@ -4,10 +4,11 @@
  *
  * Each problem names file, line and column, in the form that editors jump to.
  */
+#include "cli/lint.h"
+
 #include "cli/command.h"
 #include "cli/files.h"
 #include "cli/json.h"
-#include "sagas/definition/definition.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -82,6 +83,7 @@ struct lint {
     struct bytes text;
     const struct json_view *root; /* NULL: no JSON */
     struct buffer *out;           /* problems as JSON items; NULL: as lines */
+    bool errors_only;
     size_t printed;
 };
 
@@ -111,11 +113,12 @@ static void report(struct lint *lint, const char *kind, const struct definition_
     buffer_add_char(lint->out, '}');
 }
 
-/* True when there is no error. */
-static bool lint_file(struct lint *lint)
+/* NULL when there is an error. */
+static struct definition *lint_file(struct lint *lint)
 {
     struct arena *arena = &lint->cli->arena;
     struct json_error error;
+    if (!files_read(lint->file, DEFINITION_SIZE_MAX, arena, &lint->text)) return NULL;
     if (!json_view_parse(lint->text, arena, &lint->root, &error)) lint->root = NULL;
     const struct definition_rules rules = {
         .topics_allow = arguments_text(&lint->cli->arguments, OPTION_TOPICS_ALLOW)};
@@ -124,16 +127,16 @@ static bool lint_file(struct lint *lint)
     for (size_t i = 0; i < found.error_count; i++) {
         report(lint, "error", &found.errors[i]);
     }
-    for (size_t i = 0; i < found.warning_count; i++) {
+    for (size_t i = 0; i < found.warning_count && !lint->errors_only; i++) {
         report(lint, "warning", &found.warnings[i]);
     }
-    const bool sound = definition != NULL;
-    if (sound && lint->out == NULL) {
-        tell("%s: ok, %s with %u steps", lint->file, bytes_copy(arena, definition->name).data,
-             (unsigned)definition->step_count);
-    }
-    definition_free(definition);
-    return sound;
+    return definition;
+}
+
+struct definition *lint_read(struct cli *cli, const char *file)
+{
+    struct lint lint = {.cli = cli, .file = file, .errors_only = true};
+    return lint_file(&lint);
 }
 
 enum status run_definitions_lint(struct cli *cli)
@@ -144,10 +147,16 @@ enum status run_definitions_lint(struct cli *cli)
     if (lint.out != NULL) buffer_add_text(&out, "{\"items\":[");
     for (size_t i = 0; cli_word(cli, i) != NULL; i++) {
         lint.file = cli_word(cli, i);
-        if (!files_read(lint.file, DEFINITION_SIZE_MAX, &cli->arena, &lint.text) ||
-            !lint_file(&lint)) {
+        struct definition *const definition = lint_file(&lint);
+        if (definition == NULL) {
             status = STATUS_ERROR;
+            continue;
         }
+        if (lint.out == NULL) {
+            tell("%s: ok, %s with %u steps", lint.file,
+                 bytes_copy(&cli->arena, definition->name).data, (unsigned)definition->step_count);
+        }
+        definition_free(definition);
     }
     if (lint.out == NULL) return status;
     buffer_add_text(&out, "]}\n");

@@ -59,6 +59,30 @@ class Definitions(ApiTest):
         self.assertEqual(self.post("/v1/definitions/validate", good).json["valid"], True)
         self.assert_status(self.get(f"/v1/definitions/{good['name']}"), 404)
 
+    def test_a_rehearsal_tells_every_end_and_stores_nothing(self):
+        name = self.register("a", "b")
+        answer = self.assert_status(self.post(f"/v1/definitions/{name}/simulate", {"explore": True}), 200).json
+        self.assertEqual(answer["definition"], {"name": name, "version": 1})
+        runs = answer["rehearsal"]["runs"]
+        self.assertEqual([(call["step"], call["op"]) for call in runs[0]["calls"]], [("a", "action"), ("b", "action")])
+        self.assertEqual(runs[0]["end"], "succeeded")
+        self.assertEqual(answer["rehearsal"]["ends"]["succeeded"], 1)
+        self.assertEqual(answer["rehearsal"]["problems"], 0)
+        one = self.post(f"/v1/definitions/{name}/simulate", {"faults": [{"step": "b", "how": "refuses"}]}).json["rehearsal"]["runs"]
+        self.assertEqual([run["end"] for run in one], ["compensated"])
+        self.assertEqual([(call["step"], call["op"]) for call in one[0]["calls"]], [("a", "action"), ("b", "action"), ("a", "compensate")])
+        self.assertEqual(self.get(f"/v1/sagas?definition={name}").json["items"], [])
+
+    def test_a_rehearsal_with_bad_input_names_the_place(self):
+        name = self.register("a")
+        path = f"/v1/definitions/{name}/simulate"
+        for body, pointer in (({"explore": 1}, "/explore"), ({"faults": [{"step": "zz", "how": "refuses"}]}, "/faults/0/step"),
+                              ({"faults": [{"step": "a", "how": "dies"}]}, "/faults/0/how"), ({"outputs": {"zz": 1}}, "/outputs/zz"),
+                              ({"explore": True, "faults": []}, "/faults"), ({"version": 0}, "/version"), ({"inptu": 1}, "/inptu"),
+                              ({"faults": [{"step": "a", "op": "undo", "how": "refuses"}]}, "/faults/0/op")):
+            self.assert_problem(self.post(path, body), 422, "invalid", pointer)
+        self.assert_problem(self.post(path, {"version": 2}), 404, "definition-not-found")
+
     def test_a_cycle_is_refused(self):
         definition = self.definition("a", "b")
         definition["steps"][0]["depends_on"] = ["b"]

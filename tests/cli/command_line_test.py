@@ -25,7 +25,7 @@ class CommandLine(SagactlTest):
                             (["list", "--limit", "0"], "whole number"), (["list", "--limit", "x"], "whole number"),
                             (["wait", ID, "--timeout", "soon"], "no duration"), (["list", "--reason", "x"], "takes no --reason"),
                             (["list", "-Z"], "there is no option -Z"), (["start", "x", "--label", "nope"], "KEY=VALUE"),
-                            (["definitions"], "apply, lint, list, get"), (["completion", "tcsh"], "bash, zsh and fish"),
+                            (["definitions"], "apply, lint, simulate, list, get"), (["completion", "tcsh"], "bash, zsh and fish"),
                             (["get", ID, "--url", "ftp://x"], "no URL"), (["get", ID, "--context", "nowhere"], "no context"),
                             (["skip", ID, "a[x]"], "no step")):
             ran = self.refused(2, *words)
@@ -176,6 +176,24 @@ class Definitions(SagactlTest):
         self.assertEqual({p["kind"] for p in problems} & {"error"}, {"error"})
         self.assertIn("/steps/0/wehn", [p["pointer"] for p in problems])
         self.assertIn("/nowhere", self.refused(1, "definitions", "lint", "/nowhere").err)
+
+    def test_simulate_plays_a_file_without_a_server(self):
+        ran = self.ok("definitions", "simulate", os.path.join(DEMO, "order-checkout.saga.json"), "--explore")
+        self.assertRegex(ran.out, r"nothing goes wrong +succeeded +charge ship notify")
+        self.assertRegex(ran.out, r"ship is refused +compensated +charge ship -charge")
+        self.assertEqual(self.fake.requests, [])
+
+    def test_simulate_exits_with_1_when_an_end_leaves_an_effect(self):
+        path = self.write("leaves.json", json.dumps({"name": "x", "steps": [
+            {"id": "a", "action": {"topic": "t"}, "compensation": {
+                "topic": "t", "on_exhausted": "continue", "retry": {"max_attempts": 2}}},
+            {"id": "b", "action": {"topic": "t"}}]}))
+        ran = self.refused(1, "definitions", "simulate", path, "--explore")
+        self.assertIn("step a took effect, is not undone", ran.out)
+        found = json.loads(self.run_it("definitions", "simulate", path, "--explore", "-o", "json").out)
+        self.assertEqual({run["end"] for run in found["runs"]}, {"succeeded", "compensated", "stuck"})
+        bad = self.write("bad.json", '{"name": "x", "steps": [{"id": "a", "wehn": 1}]}')
+        self.assertIn("/steps/0/wehn", self.refused(1, "definitions", "simulate", bad).out)
 
     def test_apply_says_what_is_new_and_what_was_known(self):
         def register(request):
