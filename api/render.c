@@ -213,6 +213,8 @@ void render_why(struct buffer *buffer, const struct saga *saga, const struct why
     add_string(buffer, "key", why->key);
     add_time(buffer, "command_sent_at", why->command_sent_at_ms);
     add_time(buffer, "next_attempt_at", why->next_attempt_at_ms);
+    add_time(buffer, "deadline_at", why->deadline_at_ms);
+    add_string(buffer, "signal", why->signal);
     add_number_or_null(buffer, "group_lag", more->group_lag);
     add_error(buffer, "last_error", why->last_error);
     add_string(buffer, "by", why->by);

@@ -6,12 +6,16 @@
 #define API_TEXT_H
 
 #include "sagas/base/bytes.h"
+#include "sagas/base/json_view.h"
 #include "sagas/base/uuid.h"
 
 #include <stdint.h>
 
-/* RFC 3339 with any offset, up to milliseconds kept; false when it is none or before 1970. */
-bool text_time(struct bytes text, int64_t *ret_at_ms);
+/* As time_parse. */
+static inline bool text_time(struct bytes text, int64_t *ret_at_ms)
+{
+    return time_parse(text, ret_at_ms);
+}
 
 /* Decimal digits only. */
 bool text_number(struct bytes text, uint64_t max, uint64_t *ret_number);

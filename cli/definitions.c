@@ -188,6 +188,12 @@ static struct bytes rules_text(struct cli *cli, const struct json_view *step)
     if (on_failure.size > 0) {
         buffer_add_text(&text, "on failure ");
         buffer_add_bytes(&text, on_failure);
+        buffer_add_char(&text, ' ');
+    }
+    const struct bytes on_unknown = json_text(step, "on_unknown");
+    if (on_unknown.size > 0) {
+        buffer_add_text(&text, "if unknown ");
+        buffer_add_bytes(&text, on_unknown);
     }
     while (text.size > 0 && text.data[text.size - 1] == ' ') {
         text.size--;

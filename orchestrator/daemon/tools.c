@@ -195,8 +195,8 @@ static void add_topics_of(struct names *names, const struct definition_row *row,
     if (definition == NULL) return;
     for (uint16_t i = 0; i < definition->step_count; i++) {
         const struct step *step = &definition->steps[i];
-        if (step->kind != STEP_ACTION) continue;
-        add_name(names, bytes_copy(arena, step->action.topic));
+        if (step->kind == STEP_ACTION) add_name(names, bytes_copy(arena, step->action.topic));
+        if (step->probe != NULL) add_name(names, bytes_copy(arena, step->probe->topic));
         if (step->undo == UNDO_COMMAND) {
             add_name(names, bytes_copy(arena, step->compensation.topic));
         }

@@ -28,7 +28,11 @@ void batch_note_reply(struct batch *batch, const struct saga *saga, const struct
     const struct step_runs *runs = &saga->steps[event->step];
     const uint32_t at = event->index == INDEX_NONE ? 0 : (uint32_t)event->index;
     if (event->outcome == OUTCOME_SUCCESS && at < runs->count) {
-        measured.took_ms = runs->run[at].finished_at_ms - runs->run[at].first_sent_at_ms;
+        const struct step_run *run = &runs->run[at];
+        /* Answered by a probe, the step has taken all the time since it began. */
+        const int64_t since_ms =
+            run->first_sent_at_ms > 0 ? run->first_sent_at_ms : run->started_at_ms;
+        measured.took_ms = run->finished_at_ms - since_ms;
     }
     note(batch, &measured);
 }
@@ -45,7 +49,10 @@ struct endings batch_endings(struct batch *batch, const struct saga *saga)
     size_t room = 0;
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         for (uint32_t k = 0; k < saga->steps[i].count; k++) {
-            const int64_t at_ms = saga->steps[i].run[k].deadline_at_ms;
+            const struct step_run *run = &saga->steps[i].run[k];
+            const int64_t at_ms = run->deadline_at_ms;
+            /* The end of a delay, or a signal that did not come, is no attempt. */
+            if (run->op == OP_ACTION && step_only_waits(&saga->definition->steps[i])) continue;
             if (at_ms == 0 || at_ms > batch->now_ms) continue;
             endings.ending =
                 batch_grow(batch, endings.ending, endings.count, &room, sizeof *endings.ending);

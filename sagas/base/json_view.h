@@ -76,6 +76,8 @@ void json_write_double(struct buffer *buffer, double value);
 enum { TIME_TEXT_SIZE = sizeof "2026-01-31T12:00:00.000Z" };
 /* RFC 3339, UTC, milliseconds; years 0 to 9999. Returns the length without the NUL. */
 size_t time_print(int64_t at_ms, char ret_text[TIME_TEXT_SIZE]);
+/* RFC 3339 with any offset, up to milliseconds kept; false when it is none or before 1970. */
+bool time_parse(struct bytes text, int64_t *ret_at_ms);
 /* The same in quotes; 0 writes null. */
 void json_write_time(struct buffer *buffer, int64_t at_ms);
 /* The same value without white space outside strings; numbers and strings keep their bytes. */

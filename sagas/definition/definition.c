@@ -110,3 +110,12 @@ int definition_find_step(const struct definition *definition, struct bytes id)
         bsearch(&wanted, definition->by_id, definition->step_count, sizeof(*found), by_wanted_id);
     return found == NULL ? -1 : (int)*found;
 }
+
+bool definition_waits_for(const struct definition *definition, struct bytes signal_name)
+{
+    for (size_t i = 0; i < definition->step_count; i++) {
+        const struct signal_wait *const signal = definition->steps[i].signal;
+        if (signal != NULL && bytes_equal(signal->name, signal_name)) return true;
+    }
+    return false;
+}

@@ -28,6 +28,7 @@ enum step_kind { STEP_ACTION, STEP_CHILD, STEP_SIGNAL, STEP_DELAY };
 enum jitter { JITTER_FULL, JITTER_EQUAL, JITTER_NONE };
 enum on_failure { ON_FAILURE_COMPENSATE, ON_FAILURE_IGNORE, ON_FAILURE_PAUSE };
 enum on_timeout { ON_TIMEOUT_COMPENSATE, ON_TIMEOUT_PAUSE };
+enum on_unknown { ON_UNKNOWN_COMPENSATE, ON_UNKNOWN_PROBE, ON_UNKNOWN_HOLD };
 enum on_exhausted { ON_EXHAUSTED_STUCK, ON_EXHAUSTED_CONTINUE };
 
 /* How a step is undone (contracts: undo or say that there is none). */
@@ -52,7 +53,7 @@ struct send_header {
     const struct template *value; /* renders to a JSON string */
 };
 
-/* A command that a step sends: its action or its compensation. */
+/* A command that a step sends: its action, its compensation or its probe. */
 struct send {
     struct bytes topic;
     struct bytes type;            /* the step id where the definition gives none */
@@ -73,6 +74,20 @@ struct foreach {
     uint32_t max_items;   /* 1 to 1000 */
 };
 
+/* A step that waits for a signal. */
+struct signal_wait {
+    struct bytes name;
+    uint64_t timeout_ms;       /* 0: none */
+    bool continues_on_timeout; /* else the step fails with code `timeout` */
+};
+
+/* A step that waits for a time: one of the three is given. */
+struct delay {
+    uint64_t for_ms;                         /* 0: not given */
+    const struct expression *for_expression; /* gives a duration */
+    const struct expression *until;          /* gives an RFC 3339 time */
+};
+
 struct step {
     struct bytes id;
     uint16_t position;
@@ -85,12 +100,22 @@ struct step {
     const struct foreach *foreach; /* NULL: one command */
     enum on_failure on_failure;
     bool on_failure_stated;
+    enum on_unknown on_unknown;
     bool pivot;
     bool after_pivot; /* depends on the pivot, directly or not: runs only when that is settled */
     enum undo undo;
     struct send action;
-    struct send compensation; /* where undo == UNDO_COMMAND */
+    struct send compensation;         /* where undo == UNDO_COMMAND */
+    const struct send *probe;         /* where on_unknown == ON_UNKNOWN_PROBE, else NULL */
+    const struct signal_wait *signal; /* of a STEP_SIGNAL, else NULL */
+    const struct delay *delay;        /* of a STEP_DELAY, else NULL */
 };
+
+/* It sends nothing when its turn comes: a signal or a delay. */
+static inline bool step_only_waits(const struct step *step)
+{
+    return step->kind == STEP_SIGNAL || step->kind == STEP_DELAY;
+}
 
 struct attribute {
     struct bytes name;
@@ -156,6 +181,9 @@ void definition_free(struct definition *definition);
 
 /* Position of step `id`, -1 when there is none. */
 int definition_find_step(const struct definition *definition, struct bytes id);
+
+/* True when a step waits for signals of that name. */
+bool definition_waits_for(const struct definition *definition, struct bytes signal_name);
 
 /* True when `topic` is on the allow-list. */
 bool definition_topic_allowed(const char *topics_allow, struct bytes topic);

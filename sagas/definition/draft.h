@@ -33,7 +33,7 @@ struct pending {
     const struct template **template;
 };
 
-/* The one thing that a step does; more rows of KINDS in read_step.c. */
+/* What is read of a kind of step that is not run yet. */
 struct child_draft {
     struct bytes name;
     uint32_t version;
@@ -42,29 +42,15 @@ struct child_draft {
     unsigned on_parent_compensate;
 };
 
-struct signal_draft {
-    struct bytes name;
-    uint64_t timeout_ms;
-    unsigned on_timeout;
-};
-
-struct delay_draft {
-    uint64_t for_ms;
-    const struct expression *for_expression;
-    const struct expression *until;
-};
-
 struct step_draft {
     struct step *step;            /* in the definition */
     const struct json_view *view; /* the whole object */
     /* its members; NULL where left out */
     const struct json_view *id, *depends_on, *when, *foreach, *on_failure, *pivot, *compensation;
     const struct json_view *kinds[STEP_DELAY + 1]; /* by enum step_kind */
-    unsigned on_unknown;
-    struct send probe;
+    const struct json_view *on_unknown, *probe;
+    struct send *probe_send; /* where there is a `probe` */
     struct child_draft child;
-    struct signal_draft signal;
-    struct delay_draft delay;
 };
 
 struct draft {

@@ -38,12 +38,17 @@ static void read_child(struct draft *draft, const struct json_view *value, struc
     (void)read_shape(draft, value, &CHILD, &step->child);
 }
 
+struct signal_draft {
+    struct signal_wait wait;
+    unsigned on_timeout;
+};
+
 /* clang-format off */
 static const struct member SIGNAL_MEMBERS[] = {
-    {"name",       REQUIRED, read_ident,    FIELD(signal_draft, name),       {0}},
-    {"timeout",    OPTIONAL, read_duration, FIELD(signal_draft, timeout_ms), {0}},
-    {"on_timeout", OPTIONAL, read_word,     FIELD(signal_draft, on_timeout), {.words = SIGNAL_TIMEOUTS}},
-    {"schema",     OPTIONAL, read_schema,   0,                               {0}},
+    {"name",       REQUIRED, read_ident,    FIELD(signal_draft, wait.name),       {0}},
+    {"timeout",    OPTIONAL, read_duration, FIELD(signal_draft, wait.timeout_ms), {0}},
+    {"on_timeout", OPTIONAL, read_word,     FIELD(signal_draft, on_timeout),      {.words = SIGNAL_TIMEOUTS}},
+    {"schema",     OPTIONAL, read_schema,   0,                                    {0}},
 };
 /* clang-format on */
 static const struct shape SIGNAL = {"a signal", SIGNAL_MEMBERS,
@@ -51,14 +56,21 @@ static const struct shape SIGNAL = {"a signal", SIGNAL_MEMBERS,
 
 static void read_signal(struct draft *draft, const struct json_view *value, struct step_draft *step)
 {
-    (void)read_shape(draft, value, &SIGNAL, &step->signal);
+    struct signal_draft *signal = arena_alloc(draft->arena, sizeof(*signal));
+    step->step->signal = &signal->wait;
+    (void)read_shape(draft, value, &SIGNAL, signal);
+    signal->wait.continues_on_timeout = signal->on_timeout != 0;
+    const struct json_view *on_timeout = json_view_member(value, "on_timeout");
+    if (on_timeout == NULL || json_view_member(value, "timeout") != NULL) return;
+    problems_warning(&draft->problems, on_timeout,
+                     "without a `timeout` the signal is awaited for ever and this means nothing");
 }
 
 /* A duration, or an expression that gives one. */
 static void read_for(struct draft *draft, const struct json_view *value,
                      const struct member *member, void *object)
 {
-    static const struct member EXPRESSION = {.field = FIELD(delay_draft, for_expression)};
+    static const struct member EXPRESSION = {.field = FIELD(delay, for_expression)};
     const bool computed = value->type == VIEW_STRING && value->string.size >= 2 &&
                           memcmp(value->string.data, "${", 2) == 0;
     if (computed) {
@@ -70,8 +82,8 @@ static void read_for(struct draft *draft, const struct json_view *value,
 
 /* clang-format off */
 static const struct member DELAY_MEMBERS[] = {
-    {"for",   OPTIONAL, read_for,        FIELD(delay_draft, for_ms), {0}},
-    {"until", OPTIONAL, read_expression, FIELD(delay_draft, until),  {0}},
+    {"for",   OPTIONAL, read_for,        FIELD(delay, for_ms), {0}},
+    {"until", OPTIONAL, read_expression, FIELD(delay, until),  {0}},
 };
 /* clang-format on */
 static const struct shape DELAY = {"a delay", DELAY_MEMBERS,
@@ -79,7 +91,9 @@ static const struct shape DELAY = {"a delay", DELAY_MEMBERS,
 
 static void read_delay(struct draft *draft, const struct json_view *value, struct step_draft *step)
 {
-    if (!read_shape(draft, value, &DELAY, &step->delay)) return;
+    struct delay *delay = arena_alloc(draft->arena, sizeof(*delay));
+    step->step->delay = delay;
+    if (!read_shape(draft, value, &DELAY, delay)) return;
     const bool lasts = json_view_member(value, "for") != NULL;
     const bool ends = json_view_member(value, "until") != NULL;
     if (lasts == ends) {
@@ -95,8 +109,8 @@ static const struct {
 } KINDS[KIND_COUNT] = {
     [STEP_ACTION] = {"action", read_action, true },
     [STEP_CHILD] = {"saga",   read_child,  false},
-    [STEP_SIGNAL] = {"signal", read_signal, false},
-    [STEP_DELAY] = {"delay",  read_delay,  false},
+    [STEP_SIGNAL] = {"signal", read_signal, true },
+    [STEP_DELAY] = {"delay",  read_delay,  true },
 };
 
 static void read_kind(struct draft *draft, const struct json_view *value,
@@ -227,12 +241,8 @@ static void read_on_unknown(struct draft *draft, const struct json_view *value,
                             const struct member *member, void *object)
 {
     struct step_draft *step = object;
-    read_word(draft, value, member, step);
-    if (step->on_unknown != 0) {
-        problems_error(&draft->problems, value,
-                       "this version only compensates steps whose outcome is unknown; leave "
-                       "`on_unknown` out");
-    }
+    step->on_unknown = value;
+    read_word(draft, value, member, step->step);
 }
 
 static void read_probe(struct draft *draft, const struct json_view *value,
@@ -240,8 +250,12 @@ static void read_probe(struct draft *draft, const struct json_view *value,
 {
     (void)member;
     struct step_draft *step = object;
+    struct send *probe = arena_alloc(draft->arena, sizeof(*probe));
+    step->probe = value;
+    step->step->probe = probe;
     draft->scope = SCOPE_ACTION;
-    read_send(draft, value, &step->probe);
+    read_send(draft, value, probe);
+    step->probe_send = probe;
 }
 
 static void read_undo(struct draft *draft, const struct json_view *value,
@@ -285,8 +299,6 @@ static void read_effect(struct draft *draft, const struct json_view *value,
 
 /* ---- the step ---- */
 
-#define PROBE_LATER "this version does not probe yet; leave `probe` out"
-
 /* clang-format off */
 static const struct member STEP_MEMBERS[] = {
     {"id",           REQUIRED, read_view,       FIELD(step_draft, id),         {0}},
@@ -296,8 +308,8 @@ static const struct member STEP_MEMBERS[] = {
     {"when",         OPTIONAL, read_when,       0,                             {0}},
     {"foreach",      OPTIONAL, read_foreach,    0,                             {0}},
     {"on_failure",   OPTIONAL, read_on_failure, FIELD(step, on_failure),       {.words = ON_FAILURES}},
-    {"on_unknown",   OPTIONAL, read_on_unknown, FIELD(step_draft, on_unknown), {.words = ON_UNKNOWNS}},
-    {"probe",        OPTIONAL, read_probe,      0,                             {.later = PROBE_LATER}},
+    {"on_unknown",   OPTIONAL, read_on_unknown, FIELD(step, on_unknown),       {.words = ON_UNKNOWNS}},
+    {"probe",        OPTIONAL, read_probe,      0,                             {0}},
     {"pivot",        OPTIONAL, read_pivot,      FIELD(step, pivot),            {0}},
     {"effect",       OPTIONAL, read_effect,     0,                             {0}},
     {"action",       OPTIONAL, read_kind,       0,                             {0}},
@@ -332,6 +344,13 @@ static void read_step(struct draft *draft, const struct json_view *view, struct 
     check_kind(draft, step);
     if (step->step->action.type.data == NULL) step->step->action.type = step->step->id;
     if (step->step->compensation.type.data == NULL) step->step->compensation.type = step->step->id;
+    if (step->probe != NULL && step->probe_send->type.data == NULL) {
+        step->probe_send->type = step->step->id;
+    }
+    /* A wait has no effect of its own. */
+    if (step_only_waits(step->step) && step->compensation == NULL) {
+        step->step->undo = UNDO_NOTHING;
+    }
 }
 
 void read_steps(struct draft *draft, const struct json_view *view)

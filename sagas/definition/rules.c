@@ -107,6 +107,33 @@ static void check_undo(struct draft *draft, size_t i)
     }
 }
 
+/* ---- unknown outcomes ---- */
+
+static void check_unknown(struct draft *draft, size_t i)
+{
+    const struct step *step = &draft->steps[i];
+    const struct step_draft *found = &draft->step_drafts[i];
+    const struct json_view *stated = found->probe != NULL ? found->probe : found->on_unknown;
+    if (stated == NULL) return;
+    if (step_only_waits(step)) {
+        problems_error(&draft->problems, stated,
+                       "the outcome of a signal or a delay is always known; leave `%s` out",
+                       found->probe != NULL ? "probe" : "on_unknown");
+    } else if (found->probe != NULL && step->on_unknown != ON_UNKNOWN_PROBE) {
+        problems_error(&draft->problems, found->probe,
+                       "a probe is only sent where the step says so; add \"on_unknown\": "
+                       "\"probe\", or leave `probe` out");
+    } else if (found->probe == NULL && step->on_unknown == ON_UNKNOWN_PROBE) {
+        problems_error(&draft->problems, found->on_unknown,
+                       "there is nothing to probe with; add `probe`, the command that asks whether "
+                       "the action was done");
+    } else if (found->probe != NULL && !bytes_equal(step->probe->topic, step->action.topic)) {
+        problems_warning(&draft->problems, found->probe,
+                         "goes by another topic than the action and may overtake it; a participant "
+                         "that answers `failure` must refuse the action from then on");
+    }
+}
+
 /* ---- horizon ---- */
 
 /* All waits between `attempts` attempts, jitter at its longest; never more than it really is. */
@@ -150,6 +177,21 @@ static void check_horizon(struct draft *draft, size_t i)
                    shown_duration(shown_ms).text, shown_duration(deadline_ms).text);
 }
 
+/* A wait that is known now. */
+static void check_wait(struct draft *draft, size_t i)
+{
+    const struct step *step = &draft->steps[i];
+    const uint64_t deadline_ms = draft->definition->timeout_ms;
+    uint64_t waits_ms = 0;
+    if (step->kind == STEP_DELAY) waits_ms = step->delay->for_ms;
+    if (step->kind == STEP_SIGNAL) waits_ms = step->signal->timeout_ms;
+    if (deadline_ms == 0 || waits_ms <= deadline_ms) return;
+    problems_error(&draft->problems, draft->step_drafts[i].kinds[step->kind],
+                   "it may wait for %s, longer than the saga's timeout of %s; shorten the one or "
+                   "raise the other",
+                   shown_duration(waits_ms).text, shown_duration(deadline_ms).text);
+}
+
 /* ---- all ---- */
 
 static void check_when(struct draft *draft, size_t i)
@@ -167,6 +209,8 @@ void check_rules(struct draft *draft)
     for (size_t i = 0; i < draft->step_count; i++) {
         check_when(draft, i);
         check_horizon(draft, i);
+        check_wait(draft, i);
+        check_unknown(draft, i);
         if (draft->steps[i].pivot) check_pivot_itself(draft, i);
         if (draft->steps[i].after_pivot) check_after_pivot(draft, i);
         if (draft->graph.sound) check_undo(draft, i);

@@ -21,6 +21,13 @@ static void keep_cause(struct turn *turn, const struct step *step, const struct 
     *(stuck ? &saga->cause_op : &saga->error_op) = OP_ACTION;
 }
 
+static void drop_waits(struct turn *turn)
+{
+    for (struct run_walk walk = walk_of(turn->saga); walk_on(&walk);) {
+        if (run_only_waits(&walk.ref)) run_drop(turn, &walk.ref, BYTES("the saga is being undone"));
+    }
+}
+
 void turn_back(struct turn *turn, const struct step *step, const struct saga_error *cause)
 {
     struct saga *const saga = turn->saga;
@@ -33,6 +40,7 @@ void turn_back(struct turn *turn, const struct step *step, const struct saga_err
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         stop_attempts(turn, i);
     }
+    drop_waits(turn);
 }
 
 static void forget_turn(struct turn *turn)
@@ -66,8 +74,8 @@ static bool is_to_undo(const struct run_ref *ref)
     case UNDO_COMMAND:
     case UNDO_NOTHING:
         return ref->run->state == STEP_SUCCEEDED ||
-               /* An unknown pivot is neither undone nor passed over. */
-               (ref->run->state == STEP_UNKNOWN && !ref->step->pivot);
+               /* An unknown pivot is neither undone nor passed over, a held step not undone. */
+               (ref->run->state == STEP_UNKNOWN && !ref->step->pivot && !run_is_on_hold(ref));
     case UNDO_UNDECLARED: return ref->run->state == STEP_SUCCEEDED;
     }
     abort();

@@ -21,6 +21,14 @@ enum saga_flag {
     SAGA_FLAG_CAUSE = 1 << 4,
     SAGA_FLAG_PAUSED_BY = 1 << 5,
     SAGA_FLAG_OUTPUT = 1 << 6,
+    SAGA_FLAG_SIGNALS = 1 << 7,
+};
+
+enum signal_flag {
+    SIGNAL_FLAG_KEY = 1 << 0,
+    SIGNAL_FLAG_KEPT = 1 << 1,
+    SIGNAL_FLAG_PAYLOAD = 1 << 2,
+    SIGNAL_FLAGS_END = 1 << 3,
 };
 
 /* What follows a run's first byte; a run that was never sent and has no flag is that byte alone. */
@@ -37,7 +45,8 @@ enum run_flag {
 enum {
     RUN_TIME_COUNT = 6,
     RUN_FLAG_INPUT = RUN_FLAG_TIMES << RUN_TIME_COUNT,
-    RUN_FLAGS_END = RUN_FLAG_INPUT << 1,
+    RUN_FLAG_ASIDE = RUN_FLAG_INPUT << 1,
+    RUN_FLAGS_END = RUN_FLAG_ASIDE << 1,
 };
 
 /* First byte of a run: state, op, and whether more follows. */
@@ -102,6 +111,7 @@ static unsigned run_flags(const struct step_run *run, int64_t *const times[RUN_T
     if (run->output_seq != 0) flags |= RUN_FLAG_OUTPUT;
     if (run->uncounted != 0) flags |= RUN_FLAG_UNCOUNTED;
     if (run->input_seq != 0) flags |= RUN_FLAG_INPUT;
+    if (run->attempts_aside != 0) flags |= RUN_FLAG_ASIDE;
     for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
         if (*times[i] != 0) flags |= (unsigned)RUN_FLAG_TIMES << i;
     }
@@ -122,6 +132,7 @@ static void put_run(struct buffer *buffer, struct step_run *run, int64_t base_ms
     if (flags & RUN_FLAG_UNCOUNTED) pack_number(buffer, run->uncounted);
     if (flags & RUN_FLAG_OUTPUT) pack_number(buffer, run->output_seq);
     if (flags & RUN_FLAG_INPUT) pack_number(buffer, run->input_seq);
+    if (flags & RUN_FLAG_ASIDE) pack_number(buffer, run->attempts_aside);
     if (flags & RUN_FLAG_ERROR) put_error(buffer, &run->error);
     for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
         if (*times[i] != 0) put_time(buffer, *times[i], base_ms);
@@ -153,6 +164,22 @@ static void put_steps(struct buffer *buffer, const struct saga *saga)
     }
 }
 
+static void put_signals(struct buffer *buffer, const struct saga *saga)
+{
+    pack_number(buffer, saga->signal_count);
+    for (uint32_t i = 0; i < saga->signal_count; i++) {
+        const struct signal *const signal = &saga->signals[i];
+        unsigned flags = 0;
+        if (signal->has_key) flags |= SIGNAL_FLAG_KEY;
+        if (signal->name.data != NULL) flags |= SIGNAL_FLAG_KEPT;
+        if (signal->seq != 0) flags |= SIGNAL_FLAG_PAYLOAD;
+        pack_number(buffer, flags);
+        if (flags & SIGNAL_FLAG_KEY) buffer_add(buffer, signal->key, SIGNAL_KEY_SIZE);
+        if (flags & SIGNAL_FLAG_KEPT) pack_bytes(buffer, signal->name);
+        if (flags & SIGNAL_FLAG_PAYLOAD) pack_number(buffer, signal->seq);
+    }
+}
+
 static unsigned saga_flags(const struct saga *saga)
 {
     unsigned flags = 0;
@@ -163,6 +190,7 @@ static unsigned saga_flags(const struct saga *saga)
     if (saga->cause.code[0] != '\0') flags |= SAGA_FLAG_CAUSE;
     if (saga->paused_by.data != NULL) flags |= SAGA_FLAG_PAUSED_BY;
     if (saga->output_seq != 0) flags |= SAGA_FLAG_OUTPUT;
+    if (saga->signal_count != 0) flags |= SAGA_FLAG_SIGNALS;
     return flags;
 }
 
@@ -189,6 +217,7 @@ void saga_pack(const struct saga *saga, struct buffer *buffer)
     }
     if (flags & SAGA_FLAG_PAUSED_BY) pack_bytes(buffer, saga->paused_by);
     if (flags & SAGA_FLAG_OUTPUT) pack_number(buffer, saga->output_seq);
+    if (flags & SAGA_FLAG_SIGNALS) put_signals(buffer, saga);
     put_steps(buffer, saga);
 
     const uint32_t sum = checksum(buffer->data + start, buffer->size - start);
@@ -266,6 +295,9 @@ static void take_run(struct reader *reader, struct step_run *run)
     if (flags & RUN_FLAG_INPUT) {
         run->input_seq = unpack_limited(&reader->in, UINT32_MAX, "no such history row");
     }
+    if (flags & RUN_FLAG_ASIDE) {
+        run->attempts_aside = unpack_limited(&reader->in, UINT32_MAX, "too many attempts");
+    }
     if (flags & RUN_FLAG_ERROR) take_error(reader, &run->error);
     int64_t *times[RUN_TIME_COUNT];
     list_times(run, times);
@@ -315,6 +347,36 @@ static void take_step(struct reader *reader, int *position)
     }
 }
 
+static void take_digest(struct reader *reader, uint8_t *ret_digest)
+{
+    if (reader->in.end - reader->in.at < SIGNAL_KEY_SIZE) {
+        (void)unpack_damaged(&reader->in, "a signal is cut off");
+        return;
+    }
+    memcpy(ret_digest, reader->in.at, SIGNAL_KEY_SIZE);
+    reader->in.at += SIGNAL_KEY_SIZE;
+}
+
+static void take_signals(struct reader *reader)
+{
+    struct saga *const saga = reader->saga;
+    const uint32_t count = unpack_limited(&reader->in, SIGNALS_MAX, "too many signals");
+    make_room_for_signals(saga, count);
+    for (uint32_t i = 0; i < count && reader->in.what == NULL; i++) {
+        struct signal *const signal = &saga->signals[saga->signal_count++];
+        const uint32_t flags =
+            unpack_limited(&reader->in, SIGNAL_FLAGS_END - 1, "an unknown flag of a signal");
+        signal->has_key = flags & SIGNAL_FLAG_KEY;
+        if (signal->has_key) take_digest(reader, signal->key);
+        if (flags & SIGNAL_FLAG_KEPT) {
+            signal->name = bytes_copy(saga->arena, unpack_bytes(&reader->in, IDENT_SIZE_MAX));
+        }
+        if (flags & SIGNAL_FLAG_PAYLOAD) {
+            signal->seq = unpack_limited(&reader->in, UINT32_MAX, "no such history row");
+        }
+    }
+}
+
 static void take_saga(struct reader *reader)
 {
     struct saga *const saga = reader->saga;
@@ -345,6 +407,7 @@ static void take_saga(struct reader *reader)
     if (flags & SAGA_FLAG_OUTPUT) {
         saga->output_seq = unpack_limited(&reader->in, UINT32_MAX, "no such history row");
     }
+    if (flags & SAGA_FLAG_SIGNALS) take_signals(reader);
     const uint32_t touched = unpack_limited(&reader->in, saga->definition->step_count,
                                             "it has more steps than its definition");
     int position = 0;
@@ -391,6 +454,10 @@ void saga_attach(struct saga *saga, uint32_t seq, struct bytes payload, struct b
         saga->output = bytes_copy(saga->arena, output);
     }
     if (payload.data == NULL) return;
+    for (uint32_t i = 0; i < saga->signal_count; i++) {
+        struct signal *const signal = &saga->signals[i];
+        if (signal->seq == seq) signal->payload = bytes_copy(saga->arena, payload);
+    }
     for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
         struct step_run *const run = walk.ref.run;
         if (run->input_seq == seq) run->input = bytes_copy(saga->arena, payload);

@@ -19,12 +19,14 @@ bool find_run(const struct turn *turn, struct run_ref *ret_ref)
 
 /* ---- attention: derived from the runs, but for what somebody has to have seen ---- */
 
-static uint32_t attention_of_run(const struct step_run *run)
+static uint32_t attention_of_run(const struct run_ref *ref)
 {
+    const struct step_run *const run = ref->run;
     uint32_t attention = 0;
     if (run->bad_reply) attention |= ATTENTION_BAD_REPLY;
-    const bool again =
-        run->attempt > 1 && (run->state == STEP_DISPATCHED || run->state == STEP_COMPENSATING);
+    if (run_is_on_hold(ref)) attention |= ATTENTION_HELD;
+    const bool out = run->state == STEP_DISPATCHED || run->state == STEP_COMPENSATING;
+    const bool again = out && (run->attempt > 1 || run->op == OP_PROBE) && !run_only_waits(ref);
     if (run->state == STEP_RETRYING || run->next_attempt_at_ms != 0 || again) {
         attention |= ATTENTION_RETRYING;
     }
@@ -38,7 +40,7 @@ static uint32_t attention_of(const struct saga *saga)
     if (saga->paused) attention |= ATTENTION_PAUSED;
     if (saga->state == SAGA_STUCK) attention |= ATTENTION_STUCK;
     for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
-        attention |= attention_of_run(walk.ref.run);
+        attention |= attention_of_run(&walk.ref);
     }
     return attention;
 }
@@ -50,19 +52,13 @@ typedef enum verdict take(struct turn *turn);
 static take *taker_of(enum event_kind kind)
 {
     static take *const TAKERS[EVENT_KIND_COUNT] = {
-        [EVENT_START] = take_start,
-        [EVENT_TIMER] = take_timer,
-        [EVENT_REPLY] = take_reply,
-        [EVENT_BAD_REPLY] = take_bad_reply,
-        [EVENT_RESEND] = take_resend,
-        [EVENT_CANCEL] = take_saga_verb,
-        [EVENT_PAUSE] = take_saga_verb,
-        [EVENT_RESUME] = take_saga_verb,
-        [EVENT_RETRY] = take_saga_verb,
-        [EVENT_TERMINATE] = take_saga_verb,
-        [EVENT_STEP_RETRY] = take_step_verb,
-        [EVENT_STEP_SKIP] = take_step_verb,
-        [EVENT_STEP_COMPLETE] = take_step_verb,
+        [EVENT_START] = take_start,         [EVENT_TIMER] = take_timer,
+        [EVENT_REPLY] = take_reply,         [EVENT_BAD_REPLY] = take_bad_reply,
+        [EVENT_RESEND] = take_resend,       [EVENT_SIGNAL] = take_signal,
+        [EVENT_CANCEL] = take_saga_verb,    [EVENT_PAUSE] = take_saga_verb,
+        [EVENT_RESUME] = take_saga_verb,    [EVENT_RETRY] = take_saga_verb,
+        [EVENT_TERMINATE] = take_saga_verb, [EVENT_STEP_RETRY] = take_step_verb,
+        [EVENT_STEP_SKIP] = take_step_verb, [EVENT_STEP_COMPLETE] = take_step_verb,
         [EVENT_STEP_FAIL] = take_step_verb,
     };
     assert(kind < EVENT_KIND_COUNT);

@@ -1,7 +1,8 @@
 /*
  * Sending: what each kind of step does when it starts, is sent again, and falls due.
  *
- * A further kind of step (a signal, a delay, a child saga) is a further row.
+ * A further kind of step (a child saga) is a further row. Undoing and probing are commands,
+ * whatever the kind.
  */
 #include "sagas/machine/turn.h"
 
@@ -77,6 +78,64 @@ static void command_due(struct turn *turn, const struct run_ref *ref)
               });
 }
 
+/* ---- steps that only wait ---- */
+
+static void begin_wait(struct turn *turn, struct step_run *run, int64_t until_ms)
+{
+    const int64_t now_ms = turn->context->now_ms;
+    run->attempt++;
+    run->sent_at_ms = now_ms;
+    run->deadline_at_ms = until_ms;
+    if (run->first_sent_at_ms == 0) run->first_sent_at_ms = now_ms;
+    if (run->started_at_ms == 0) run->started_at_ms = now_ms;
+    run->finished_at_ms = 0;
+}
+
+static bool delay_begin(struct turn *turn, const struct run_ref *ref, enum op op,
+                        struct expression_error *ret_error)
+{
+    int64_t end_ms = 0;
+    (void)op;
+    if (!delay_end(turn, ref, &end_ms, ret_error)) return false;
+    begin_wait(turn, ref->run, end_ms > turn->context->now_ms ? end_ms : turn->context->now_ms);
+    return true;
+}
+
+static void delay_due(struct turn *turn, const struct run_ref *ref)
+{
+    run_end_wait(turn, ref, &(struct detail){0});
+}
+
+/* What was kept for it is delivered by carry_on. */
+static bool signal_begin(struct turn *turn, const struct run_ref *ref, enum op op,
+                         struct expression_error *ret_error)
+{
+    const uint64_t timeout_ms = ref->step->signal->timeout_ms;
+    (void)op;
+    (void)ret_error;
+    begin_wait(turn, ref->run, timeout_ms == 0 ? 0 : turn->context->now_ms + (int64_t)timeout_ms);
+    return true;
+}
+
+static void signal_due(struct turn *turn, const struct run_ref *ref)
+{
+    if (ref->step->signal->continues_on_timeout) {
+        run_end_wait(turn, ref,
+                     &(struct detail){.reason = BYTES("the signal did not come in time")});
+        return;
+    }
+    run_refuse(turn, ref,
+               &(struct trouble){.code = BYTES("timeout"),
+                                 .text = BYTES("the signal did not come in time")});
+}
+
+/* Nothing of it is out that could have been lost. */
+static void wait_again(struct turn *turn, const struct run_ref *ref)
+{
+    (void)turn;
+    (void)ref;
+}
+
 /* ---- kinds ---- */
 
 struct step_kind_rules {
@@ -87,34 +146,45 @@ struct step_kind_rules {
     void (*due)(struct turn *turn, const struct run_ref *ref);
 };
 
-static const struct step_kind_rules *rules_of(const struct step *step)
+static const struct step_kind_rules *rules_of(const struct step *step, enum op op)
 {
     static const struct step_kind_rules KINDS[] = {
         [STEP_ACTION] = {command_begin, command_again, command_due},
+        [STEP_SIGNAL] = {signal_begin,  wait_again,    signal_due },
+        [STEP_DELAY] = {delay_begin,   wait_again,    delay_due  },
     };
-    assert(step->kind < sizeof(KINDS) / sizeof(KINDS[0]));
-    return &KINDS[step->kind];
+    const enum step_kind kind = op == OP_ACTION ? step->kind : STEP_ACTION;
+    assert(kind < sizeof(KINDS) / sizeof(KINDS[0]) && KINDS[kind].begin != NULL);
+    return &KINDS[kind];
 }
 
 void begin(struct turn *turn, const struct run_ref *ref, enum op op)
 {
     struct expression_error error;
-    run_face(ref->run, op);
-    if (rules_of(ref->step)->begin(turn, ref, op, &error)) {
+    struct step_run *const run = ref->run;
+    run_face(run, op);
+    if (rules_of(ref->step, op)->begin(turn, ref, op, &error)) {
         move_run(turn, ref, op == OP_COMPENSATE ? RUN_UNDO_SENT : RUN_SENT,
-                 &(struct detail){.deadline_at_ms = ref->run->deadline_at_ms});
+                 &(struct detail){.deadline_at_ms = run->deadline_at_ms});
+        /* What was to be waited for may have been long ago. */
+        if (run_is_out(run) && run->deadline_at_ms <= turn->context->now_ms) fall_due(turn, ref);
         return;
     }
-    set_error(turn, &ref->run->error, BYTES("expression_error"), bytes_of(error.detail));
-    run_give_up(turn, ref);
+    set_error(turn, &run->error, BYTES("expression_error"), bytes_of(error.detail));
+    if (op == OP_PROBE) run_leave_probe(run);
+    if (op == OP_ACTION) {
+        run_ask_or_give_up(turn, ref);
+    } else {
+        run_give_up(turn, ref);
+    }
 }
 
 void begin_again(struct turn *turn, const struct run_ref *ref)
 {
-    rules_of(ref->step)->again(turn, ref);
+    rules_of(ref->step, ref->run->op)->again(turn, ref);
 }
 
 void fall_due(struct turn *turn, const struct run_ref *ref)
 {
-    rules_of(ref->step)->due(turn, ref);
+    rules_of(ref->step, ref->run->op)->due(turn, ref);
 }

@@ -79,8 +79,8 @@ static void send_ready(struct turn *turn, size_t position)
         if (ref.run->state != STEP_READY) continue;
         begin(turn, &ref, OP_ACTION);
         /* Its command could not be made: the step fails, nothing more of it is sent. */
-        if (ref.run->state != STEP_DISPATCHED) return;
-        places--;
+        if (step_is_doomed(runs)) return;
+        if (ref.run->state == STEP_DISPATCHED) places--;
     }
 }
 
@@ -93,7 +93,7 @@ void stop_attempts(struct turn *turn, size_t position)
         const struct run_ref ref = run_ref_at(turn->saga, position, i);
         const bool waits = ref.run->state == STEP_RETRYING ||
                            (ref.run->state == STEP_READY && ref.run->attempt > 0);
-        if (waits && ref.run->op == OP_ACTION) run_give_up(turn, &ref);
+        if (waits && ref.run->op == OP_ACTION) run_ask_or_give_up(turn, &ref);
     }
 }
 
@@ -142,11 +142,15 @@ static void react(struct turn *turn, size_t position)
     struct step_runs *const runs = &saga->steps[position];
     if (!step_is_doomed(runs)) return;
     stop_attempts(turn, position);
-    if (step_standing(runs) != STANDING_FAILED) return;
-    switch (step_reaction(saga, step)) {
+    const enum reaction reaction = step_reaction(saga, step);
+    /* Nothing is out of items that only wait: when the saga turns, they are not waited for. */
+    const bool drops = reaction == REACT_TURN_BACK && step_only_waits(step);
+    if (step_standing(runs) != STANDING_FAILED && !drops) return;
+    switch (reaction) {
     case REACT_PASS: skip_unsent(turn, position); break;
     case REACT_PAUSE: hold(turn, step); break;
     case REACT_TURN_BACK: turn_back(turn, step, first_error(runs)); break;
+    case REACT_HOLD:
     case REACT_OPERATOR: break; /* carry_on finds it */
     }
 }
@@ -178,6 +182,7 @@ void go_forward(struct turn *turn)
     }
     settle_turn(turn);
     if (saga_direction(saga) == SAGA_RUNNING) fire_attempts(turn);
+    deliver_signals(turn);
     if (saga_direction(saga) != SAGA_RUNNING || saga_is_turning(saga)) return;
     bool *const passed = arena_array(turn->context->arena, count, sizeof(*passed));
     find_passed(saga, passed);

@@ -49,6 +49,8 @@ static void set_detail(struct entry *entry, const struct detail *detail)
     set_time(entry, MEMBER_NEXT_ATTEMPT_AT, detail->next_attempt_at_ms);
     set_time(entry, MEMBER_DEADLINE_AT, detail->deadline_at_ms);
     set_time(entry, MEMBER_START_AT, detail->start_at_ms);
+    set_text(entry, MEMBER_NAME, detail->name);
+    set_text(entry, MEMBER_KEY, detail->key);
 }
 
 static void set_run(struct entry *entry, const struct run_ref *ref)
@@ -92,7 +94,7 @@ void record(struct turn *turn, const char *type, const struct run_ref *ref,
 {
     struct entry entry = {0};
     if (ref != NULL) set_run(&entry, ref);
-    if (ref == NULL || detail->verb.data != NULL) {
+    if (ref == NULL || detail->verb.data != NULL || detail->by_actor) {
         set_text(&entry, MEMBER_ACTOR, turn->event->actor);
     }
     set_detail(&entry, detail);

@@ -35,6 +35,8 @@ enum member {
     MEMBER_NEXT_ATTEMPT_AT,
     MEMBER_DEADLINE_AT,
     MEMBER_START_AT,
+    MEMBER_NAME,
+    MEMBER_KEY,
     MEMBER_COUNT,
 };
 

@@ -31,6 +31,8 @@ const struct history_member HISTORY_MEMBERS[MEMBER_COUNT] = {
     [MEMBER_NEXT_ATTEMPT_AT] = {"next_attempt_at", MEMBER_IS_TIME,      true },
     [MEMBER_DEADLINE_AT]     = {"deadline_at",     MEMBER_IS_TIME,      true },
     [MEMBER_START_AT]        = {"start_at",        MEMBER_IS_TIME,      true },
+    [MEMBER_NAME]            = {"name",            MEMBER_IS_TEXT,      true },
+    [MEMBER_KEY]             = {"key",             MEMBER_IS_TEXT,      true },
 };
 /* clang-format on */
 
@@ -42,7 +44,7 @@ const char *const HISTORY_TYPES[HISTORY_TYPES_MAX] = {
     "saga.compensating", "saga.compensated",     "saga.stuck",
     "saga.paused",       "saga.resumed",         "saga.cancel_requested",
     "saga.overdue",      "saga.terminated",      "operator.command",
-    "reply.ignored",
+    "reply.ignored",     "step.signal_received",
 };
 
 static void write_member(struct unpacker *in, const struct history_member *member,

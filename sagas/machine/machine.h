@@ -24,6 +24,13 @@ enum event_kind {
      * attempt. APPLIED only when a deadline had passed meanwhile and starts anew, else NOTHING.
      */
     EVENT_RESEND,
+    /*
+     * A signal by `name`. The first run that waits for it succeeds with `payload`; if none does it
+     * is kept for the next one. Nothing is recorded of one that is not taken. UNKNOWN: no step of
+     * the definition waits for that name. DUPLICATE: `key` came before, also if a step has taken
+     * that signal since. ILLEGAL: the saga takes none any more, or remembers too many.
+     */
+    EVENT_SIGNAL,
     EVENT_CANCEL,
     EVENT_PAUSE,
     EVENT_RESUME,
@@ -51,7 +58,11 @@ struct event {
     uint64_t delay_ms;    /* ce_sagaretryafter */
     struct bytes code;    /* ce_sagaerror, or `code` of fail */
     struct bytes payload; /* output | problem | progress note | `output` of skip, complete, `input`
-                             of retry */
+                             of retry | payload of a signal, valid JSON or absent */
+    /* signals; `payload`, `actor` and `reason` too */
+    struct bytes name;
+    struct bytes key;                    /* makes it once; absent: it is always a new one */
+    uint8_t key_digest[SIGNAL_KEY_SIZE]; /* of `key`, by whoever has cryptography (BLAKE2b) */
     /* operators */
     struct bytes actor;  /* who, e.g. "key:ops" */
     struct bytes reason; /* plain text */

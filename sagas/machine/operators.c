@@ -103,6 +103,10 @@ static void terminate_run(struct turn *turn, const struct run_ref *ref)
 {
     const enum step_state state = ref->run->state;
     if (state != STEP_DISPATCHED && state != STEP_RETRYING && state != STEP_COMPENSATING) return;
+    if (run_only_waits(ref)) {
+        run_drop(turn, ref, BYTES("the saga was terminated"));
+        return;
+    }
     if (run_is_out(ref->run)) ref->run->unanswered = true;
     set_error(turn, &ref->run->error, BYTES("terminated"),
               BYTES("the saga was terminated while this was under way"));
@@ -244,6 +248,7 @@ enum stand {
     STAND_HELD,    /* failed or unknown, and paused */
     STAND_FAILED,  /* failed past the pivot: stuck */
     STAND_UNKNOWN, /* stuck: neither undone nor passed over */
+    STAND_ON_HOLD, /* unknown, and the definition leaves it to an operator */
     STAND_UNDO_OUT,
     STAND_UNDO_WAITING, /* its undo waits for the next attempt */
     STAND_UNDO_FAILED,
@@ -265,6 +270,7 @@ static step_verb *const STEP_VERBS[STAND_COUNT][STEP_VERB_COUNT] = {
     [STAND_HELD]         = {  send_once_more,  do_step_skip,  do_step_complete,  NULL          },
     [STAND_FAILED]       = {  send_once_more,  do_step_skip,  do_step_complete,  NULL          },
     [STAND_UNKNOWN]      = {  send_once_more,  NULL,          do_step_complete,  NULL          },
+    [STAND_ON_HOLD]      = {  send_once_more,  do_step_skip,  do_step_complete,  do_step_fail  },
     [STAND_UNDO_WAITING] = {  do_step_retry,   NULL,          NULL,              NULL          },
     [STAND_UNDO_FAILED]  = {  send_once_more,  do_step_skip,  NULL,              NULL          },
     [STAND_UNDO_MISSING] = {  NULL,            do_step_skip,  NULL,              NULL          },
@@ -274,6 +280,7 @@ static step_verb *const STEP_VERBS[STAND_COUNT][STEP_VERB_COUNT] = {
 
 static enum stand stand_of_closed(const struct saga *saga, const struct run_ref *ref)
 {
+    if (run_is_on_hold(ref)) return STAND_ON_HOLD;
     if (run_is_held(saga, ref)) return STAND_HELD;
     if (!run_needs_operator(saga, ref)) return STAND_SETTLED;
     return ref->run->state == STEP_UNKNOWN ? STAND_UNKNOWN : STAND_FAILED;
@@ -306,6 +313,7 @@ static const char *stand_text(enum stand stand)
     case STAND_HELD: return " and the saga paused";
     case STAND_FAILED:
     case STAND_UNKNOWN: return " and stuck";
+    case STAND_ON_HOLD: return " and held";
     case STAND_UNDO_MISSING: return ", and no compensation is declared";
     case STAND_UNDO_WAITING: return ", between two attempts";
     case STAND_UNSENT:
@@ -343,11 +351,19 @@ static enum verdict refuse_step_verb(struct turn *turn, const struct run_ref *re
 static bool may_change_input(const struct run_ref *ref)
 {
     const struct step_run *const run = ref->run;
+    if (step_only_waits(ref->step) && run->op == OP_ACTION) return false;
     return run->state != STEP_UNKNOWN && !(run->state == STEP_RETRYING && run->unanswered);
 }
 
 static enum verdict refuse_input(struct turn *turn, const struct run_ref *ref)
 {
+    if (step_only_waits(ref->step)) {
+        (void)snprintf(turn->decision->why, sizeof(turn->decision->why),
+                       "retry with another input is not allowed: step %.*s only waits and sends "
+                       "nothing. Allowed now: retry without input.",
+                       (int)ref->step->id.size, ref->step->id.data);
+        return VERDICT_ILLEGAL;
+    }
     (void)snprintf(turn->decision->why, sizeof(turn->decision->why),
                    "retry with another input is not allowed: whether step %.*s had an effect is "
                    "unknown. Allowed now: retry without input.",

@@ -1,6 +1,8 @@
 /* What follows from a saga's state. Nothing here changes anything. */
 #include "sagas/machine/turn.h"
 
+#include <stdlib.h>
+
 struct run_ref run_ref_at(const struct saga *saga, size_t position, uint32_t item)
 {
     struct step_runs *const runs = &saga->steps[position];
@@ -37,7 +39,12 @@ uint32_t runs_shown(const struct step_runs *runs)
 
 const struct send *run_send(const struct step *step, enum op op)
 {
-    return op == OP_COMPENSATE ? &step->compensation : &step->action;
+    switch (op) {
+    case OP_ACTION: return &step->action;
+    case OP_COMPENSATE: return &step->compensation;
+    case OP_PROBE: return step->probe;
+    }
+    abort();
 }
 
 enum saga_state saga_direction(const struct saga *saga)
@@ -48,6 +55,17 @@ enum saga_state saga_direction(const struct saga *saga)
 bool run_is_out(const struct step_run *run)
 {
     return run->deadline_at_ms != 0;
+}
+
+bool run_only_waits(const struct run_ref *ref)
+{
+    return step_only_waits(ref->step) && ref->run->op == OP_ACTION &&
+           ref->run->state == STEP_DISPATCHED;
+}
+
+bool run_is_on_hold(const struct run_ref *ref)
+{
+    return ref->run->state == STEP_UNKNOWN && ref->step->on_unknown == ON_UNKNOWN_HOLD;
 }
 
 /* ---- going forward ---- */
@@ -101,8 +119,9 @@ bool saga_is_past_pivot(const struct saga *saga)
 
 bool pivot_is_open(const struct saga *saga)
 {
-    if (saga->definition->pivot < 0) return false;
-    const struct step_runs *const runs = &saga->steps[saga->definition->pivot];
+    const int pivot = saga->definition->pivot;
+    if (pivot < 0 || step_only_waits(&saga->definition->steps[pivot])) return false;
+    const struct step_runs *const runs = &saga->steps[pivot];
     for (uint32_t i = 0; i < runs->count; i++) {
         const struct step_run *const run = &runs->run[i];
         const bool waits = run->state == STEP_RETRYING || run->state == STEP_READY;
@@ -123,9 +142,15 @@ bool may_send(const struct saga *saga, const struct step *step)
     return !saga->paused && (step->pivot || !saga_is_turning(saga));
 }
 
+bool may_send_next(const struct saga *saga, const struct run_ref *ref)
+{
+    return ref->run->op == OP_PROBE ? !saga->paused : may_send(saga, ref->step);
+}
+
 enum reaction step_reaction(const struct saga *saga, const struct step *step)
 {
     const bool unknown = step_has_unknown(&saga->steps[step->position]);
+    if (unknown && step->on_unknown == ON_UNKNOWN_HOLD) return REACT_HOLD;
     if (unknown && step->pivot) return REACT_OPERATOR;
     if (step->on_failure == ON_FAILURE_IGNORE) return REACT_PASS;
     if (step->on_failure == ON_FAILURE_PAUSE) return REACT_PAUSE;
@@ -230,7 +255,8 @@ bool run_needs_operator(const struct saga *saga, const struct run_ref *ref)
     const enum step_state state = ref->run->state;
     if (state == STEP_COMPENSATION_FAILED) return true;
     if (saga_direction(saga) == SAGA_COMPENSATING) {
-        return state == STEP_UNKNOWN && (ref->step->pivot || ref->step->undo == UNDO_UNDECLARED);
+        return state == STEP_UNKNOWN && (ref->step->pivot || ref->step->undo == UNDO_UNDECLARED ||
+                                         ref->step->on_unknown == ON_UNKNOWN_HOLD);
     }
     if (state != STEP_FAILED && state != STEP_UNKNOWN) return false;
     /* Of a stuck foreach one item may be out again while the others still wait for a decision. */

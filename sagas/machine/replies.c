@@ -51,6 +51,7 @@ static enum verdict take_success(struct turn *turn, const struct run_ref *ref)
 static enum verdict know_retry(struct turn *turn, const struct run_ref *ref)
 {
     const struct bytes code = turn->event->code.size > 0 ? turn->event->code : BYTES("failed");
+    if (ref->run->op == OP_PROBE) return VERDICT_LATE; /* the error is the action's */
     return bytes_equal_text(code, ref->run->error.code) ? VERDICT_DUPLICATE : VERDICT_LATE;
 }
 
@@ -61,8 +62,18 @@ static bool goes_on_trying(const struct turn *turn, const struct run_ref *ref)
            saga_direction(turn->saga) == SAGA_RUNNING && saga_is_past_pivot(turn->saga);
 }
 
+/* A probe says that the action never ran: what ended the attempts is why it failed. */
+static enum verdict take_never_ran(struct turn *turn, const struct run_ref *ref)
+{
+    ref->run->bad_reply = false;
+    ref->run->unanswered = false;
+    run_give_up(turn, ref);
+    return VERDICT_APPLIED;
+}
+
 static enum verdict take_failure(struct turn *turn, const struct run_ref *ref)
 {
+    if (ref->run->op == OP_PROBE) return take_never_ran(turn, ref);
     const bool goes_on = goes_on_trying(turn, ref);
     if (goes_on && !run_is_out(ref->run)) return know_retry(turn, ref);
     const struct trouble trouble = trouble_of(turn, BYTES("the participant refused"));
@@ -180,12 +191,34 @@ static enum reply_kind kind_of(const struct event *event, const struct step_run 
     abort();
 }
 
+/*
+ * An attempt of the action speaks up while whoever knows is asked: what ends a step ends this too.
+ */
+static enum verdict judge_asked(struct turn *turn, const struct run_ref *ref)
+{
+    const struct event *const event = turn->event;
+    if (event->outcome == OUTCOME_SUCCESS) return take_success(turn, ref);
+    if (event->outcome != OUTCOME_FAILURE || event->attempt != ref->run->attempts_aside) {
+        return VERDICT_LATE;
+    }
+    const struct trouble trouble = trouble_of(turn, BYTES("the participant refused"));
+    run_refuse(turn, ref, &trouble);
+    return VERDICT_APPLIED;
+}
+
 static enum verdict judge(struct turn *turn, const struct run_ref *ref)
 {
     const struct event *const event = turn->event;
-    /* The undo covers whatever its action still says. */
-    if (event->op == OP_ACTION && ref->run->op == OP_COMPENSATE) return VERDICT_LATE;
-    if (event->op != ref->run->op || ref->run->attempt == 0) return VERDICT_ILLEGAL;
+    const enum op now = ref->run->op;
+    /* The undo covers whatever its action, or a probe of it, still says. */
+    if (event->op != OP_COMPENSATE && now == OP_COMPENSATE) return VERDICT_LATE;
+    if (event->op == OP_ACTION && now == OP_PROBE) return judge_asked(turn, ref);
+    /* It was known without the probe, or is not to be known by it any more. */
+    if (event->op == OP_PROBE && now == OP_ACTION) {
+        return ref->run->attempts_aside > 0 ? VERDICT_LATE : VERDICT_ILLEGAL;
+    }
+    if (event->op != now || ref->run->attempt == 0) return VERDICT_ILLEGAL;
+    if (now == OP_ACTION && step_only_waits(ref->step)) return VERDICT_ILLEGAL; /* never sent */
     reply_rule *const rule = REPLIES[ref->run->state][kind_of(event, ref->run)];
     return rule == NULL ? VERDICT_LATE : rule(turn, ref);
 }
@@ -216,7 +249,8 @@ enum verdict take_reply(struct turn *turn)
 {
     const struct event *const event = turn->event;
     struct run_ref ref;
-    if (event->op == OP_PROBE || !find_run(turn, &ref)) return VERDICT_UNKNOWN;
+    if (!find_run(turn, &ref)) return VERDICT_UNKNOWN;
+    if (event->op == OP_PROBE && ref.step->probe == NULL) return VERDICT_UNKNOWN;
     const enum verdict verdict = judge(turn, &ref);
     if (verdict == VERDICT_APPLIED) return verdict;
     record_ignored(turn, &ref,
@@ -229,10 +263,11 @@ enum verdict take_reply(struct turn *turn)
 enum verdict take_bad_reply(struct turn *turn)
 {
     struct run_ref ref;
-    if (turn->event->op == OP_PROBE || !find_run(turn, &ref)) return VERDICT_UNKNOWN;
+    if (!find_run(turn, &ref)) return VERDICT_UNKNOWN;
+    if (turn->event->op == OP_PROBE && ref.step->probe == NULL) return VERDICT_UNKNOWN;
     const enum step_state state = ref.run->state;
     const bool open =
-        ref.run->op == turn->event->op &&
+        ref.run->op == turn->event->op && !run_only_waits(&ref) &&
         (state == STEP_DISPATCHED || state == STEP_RETRYING || state == STEP_COMPENSATING);
     const bool first = open && !ref.run->bad_reply;
     record_ignored(turn, &ref,

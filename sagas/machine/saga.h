@@ -20,7 +20,9 @@ enum {
     ERROR_CODE_SIZE = 65,        /* [a-z0-9_]{1,64} and the NUL */
     ERROR_DETAIL_SIZE_MAX = 240, /* longer ones are cut at a character */
     PAYLOAD_SIZE_MAX = 256 * 1024,
-    INDEX_NONE = -1, /* the step has no foreach */
+    INDEX_NONE = -1,      /* the step has no foreach */
+    SIGNAL_KEY_SIZE = 16, /* of the digest of a signal's key */
+    SIGNALS_MAX = 1000,   /* that one saga remembers */
 };
 
 enum saga_state {
@@ -74,6 +76,8 @@ struct step_run {
     uint32_t attempt; /* sendings in this direction; 0: never sent */
     uint32_t
         uncounted; /* of those, sendings asked for by ce_sagaretryafter or granted by an operator */
+    /* Of action and probe the other one's attempts: their numbers go on when it is sent again. */
+    uint32_t attempts_aside;
     bool unanswered;            /* an attempt of this direction timed out: its effect is unknown */
     bool promised;              /* `pending` came for the newest attempt */
     bool bad_reply;             /* the last reply was malformed; a valid final one clears it */
@@ -88,6 +92,15 @@ struct step_run {
     struct bytes input;
     uint32_t input_seq;      /* history row that holds it; 0: none */
     struct saga_error error; /* last error of the step */
+};
+
+/* A signal that came: kept until a step waits for it; after that only its key is remembered. */
+struct signal {
+    struct bytes name; /* absent: a step has taken it */
+    bool has_key;
+    uint8_t key[SIGNAL_KEY_SIZE]; /* digest */
+    uint32_t seq;                 /* history row that holds the payload; 0: none */
+    struct bytes payload;         /* JSON text; absent: null */
 };
 
 /* A step of the definition with its runs. */
@@ -137,7 +150,9 @@ struct saga {
     struct bytes paused_by;  /* actor, for why; absent: the definition (a start of a paused one
                                 too: EVENT_RESUME lets it go) or not paused */
     struct step_runs *steps; /* by position of the definition */
-    struct arena *arena;     /* owns runs, outputs and texts */
+    struct signal *signals;  /* in the order in which they came; `signal_room` places */
+    uint32_t signal_count, signal_room;
+    struct arena *arena; /* owns runs, outputs and texts */
 };
 
 const char *saga_state_name(enum saga_state state);

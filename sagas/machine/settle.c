@@ -8,7 +8,7 @@ void run_face(struct step_run *run, enum op op)
 {
     if (run->op == op) return;
     run->op = op;
-    run->attempt = run->uncounted = 0;
+    run->attempt = run->uncounted = run->attempts_aside = 0;
     run->unanswered = run->promised = false;
     run->first_sent_at_ms = run->sent_at_ms = 0;
     run->deadline_at_ms = run->next_attempt_at_ms = 0;
@@ -20,6 +20,23 @@ void run_renew(struct step_run *run)
 {
     run->uncounted = run->attempt;
     run->first_sent_at_ms = 0;
+}
+
+/* To the probe and back: one counts on where it stopped when the other one was asked. */
+static void turn_aside(struct step_run *run, enum op op)
+{
+    const uint32_t attempts = run->attempt;
+    run->op = op;
+    run->attempt = run->uncounted = run->attempts_aside;
+    run->attempts_aside = attempts;
+    run->promised = false;
+    run->first_sent_at_ms = run->sent_at_ms = 0;
+    run->deadline_at_ms = run->next_attempt_at_ms = 0;
+}
+
+void run_leave_probe(struct step_run *run)
+{
+    if (run->op == OP_PROBE) turn_aside(run, OP_ACTION);
 }
 
 static void close_run(struct turn *turn, struct step_run *run)
@@ -41,6 +58,7 @@ static void keep_output(struct turn *turn, const struct run_ref *ref, struct byt
 void run_succeed(struct turn *turn, const struct run_ref *ref, struct bytes output)
 {
     struct step_run *const run = ref->run;
+    run_leave_probe(run);
     close_run(turn, run);
     run->bad_reply = false;
     if (run->op == OP_COMPENSATE) {
@@ -57,6 +75,7 @@ void run_skip(struct turn *turn, const struct run_ref *ref, struct bytes output,
               struct bytes reason)
 {
     const struct detail detail = {.reason = reason};
+    run_leave_probe(ref->run);
     close_run(turn, ref->run);
     if (ref->run->op == OP_COMPENSATE) {
         move_run(turn, ref, RUN_UNDO_WAIVED, &detail);
@@ -70,12 +89,41 @@ void run_give_up(struct turn *turn, const struct run_ref *ref)
 {
     struct step_run *const run = ref->run;
     const struct detail detail = detail_of_error(&run->error);
+    run_leave_probe(run);
     close_run(turn, run);
     if (run->op == OP_COMPENSATE) {
         move_run(turn, ref, RUN_UNDO_FAILED, &detail);
     } else {
         move_run(turn, ref, run->unanswered ? RUN_NO_ANSWER : RUN_NO_EFFECT, &detail);
     }
+}
+
+void run_ask_or_give_up(struct turn *turn, const struct run_ref *ref)
+{
+    struct step_run *const run = ref->run;
+    if (run->op != OP_ACTION || !run->unanswered || ref->step->probe == NULL) {
+        run_give_up(turn, ref);
+        return;
+    }
+    turn_aside(run, OP_PROBE);
+    run->next_attempt_at_ms = turn->context->now_ms; /* carry_on sends it, unless it is paused */
+    struct detail detail = detail_of_error(&run->error);
+    detail.next_attempt_at_ms = run->next_attempt_at_ms;
+    move_run(turn, ref, RUN_PROBE, &detail);
+}
+
+void run_end_wait(struct turn *turn, const struct run_ref *ref, const struct detail *detail)
+{
+    close_run(turn, ref->run);
+    ref->run->error = (struct saga_error){0};
+    ref->runs->collected = (struct bytes){0};
+    move_run(turn, ref, RUN_DONE, detail);
+}
+
+void run_drop(struct turn *turn, const struct run_ref *ref, struct bytes reason)
+{
+    close_run(turn, ref->run);
+    move_run(turn, ref, RUN_DROPPED, &(struct detail){.reason = reason});
 }
 
 void run_refuse(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble)
@@ -101,7 +149,7 @@ static bool is_never_on(const struct retry_policy *policy, struct bytes code)
 static bool may_send_again(const struct turn *turn, const struct run_ref *ref)
 {
     const struct saga *const saga = turn->saga;
-    if (ref->run->op == OP_COMPENSATE) return true;
+    if (ref->run->op != OP_ACTION) return true;
     if (saga_direction(saga) != SAGA_RUNNING || step_is_doomed(ref->runs)) return false;
     /* The pivot is asked again until it is known, but not beyond the saga's deadline. */
     return !saga_is_turning(saga) || (saga->attention & ATTENTION_OVERDUE) == 0;
@@ -135,8 +183,9 @@ static int64_t plan_attempt(struct turn *turn, const struct run_ref *ref,
 
 static void end_attempts(struct turn *turn, const struct run_ref *ref)
 {
-    if (ref->run->op == OP_ACTION || ref->step->compensation.on_exhausted == ON_EXHAUSTED_STUCK) {
-        run_give_up(turn, ref);
+    if (ref->run->op != OP_COMPENSATE ||
+        ref->step->compensation.on_exhausted == ON_EXHAUSTED_STUCK) {
+        run_ask_or_give_up(turn, ref);
         return;
     }
     struct detail detail = detail_of_error(&ref->run->error);
@@ -148,7 +197,10 @@ static void end_attempts(struct turn *turn, const struct run_ref *ref)
 void run_retry(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble)
 {
     struct step_run *const run = ref->run;
-    set_error(turn, &run->error, trouble->code, trouble->text);
+    struct saga_error own = {0};
+    /* What ended the attempts stays the step's error while whoever knows is asked. */
+    struct saga_error *const error = run->op == OP_PROBE ? &own : &run->error;
+    set_error(turn, error, trouble->code, trouble->text);
     const int64_t at_ms = plan_attempt(turn, ref, trouble);
     if (at_ms == 0) {
         end_attempts(turn, ref);
@@ -159,7 +211,7 @@ void run_retry(struct turn *turn, const struct run_ref *ref, const struct troubl
     run->next_attempt_at_ms = at_ms;
     /* What is asked for by the participant does not use up an attempt. */
     if (trouble->delay_stated) run->uncounted++;
-    struct detail detail = detail_of_error(&run->error);
+    struct detail detail = detail_of_error(error);
     detail.next_attempt_at_ms = at_ms;
     detail.delay_ms = (uint64_t)(at_ms - turn->context->now_ms);
     detail.stated = trouble->delay_stated;

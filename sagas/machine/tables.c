@@ -66,6 +66,7 @@ static const struct run_transition RUN_TRANSITIONS[STEP_STATE_COUNT][RUN_EVENT_C
         [RUN_NO_ANSWER]   = { STEP_UNKNOWN,    "step.unknown"    },
         [RUN_SKIP]        = { STEP_SKIPPED,    "step.skipped"    },
         [RUN_NEVER_RAN]   = { STEP_SKIPPED,    ""                },
+        [RUN_PROBE]       = { STEP_RETRYING,   "step.retry_scheduled" },
     },
     [STEP_DISPATCHED] = {
         [RUN_PROGRESS]    = { STEP_DISPATCHED, "step.progress"        },
@@ -74,6 +75,8 @@ static const struct run_transition RUN_TRANSITIONS[STEP_STATE_COUNT][RUN_EVENT_C
         [RUN_DONE]        = { STEP_SUCCEEDED,  "step.succeeded"       },
         [RUN_NO_EFFECT]   = { STEP_FAILED,     "step.failed"          },
         [RUN_NO_ANSWER]   = { STEP_UNKNOWN,    "step.unknown"         },
+        [RUN_DROPPED]     = { STEP_SKIPPED,    "step.skipped"         },
+        [RUN_PROBE]       = { STEP_RETRYING,   "step.retry_scheduled" },
     },
     [STEP_RETRYING] = {
         [RUN_SENT]        = { STEP_DISPATCHED, "step.dispatched" },
@@ -81,6 +84,7 @@ static const struct run_transition RUN_TRANSITIONS[STEP_STATE_COUNT][RUN_EVENT_C
         [RUN_NO_EFFECT]   = { STEP_FAILED,     "step.failed"     },
         [RUN_NO_ANSWER]   = { STEP_UNKNOWN,    "step.unknown"    },
         [RUN_SKIP]        = { STEP_SKIPPED,    "step.skipped"    },
+        [RUN_PROBE]       = { STEP_RETRYING,   "step.retry_scheduled" },
     },
     [STEP_SUCCEEDED] = {
         [RUN_UNDO_SENT]   = { STEP_COMPENSATING,        "step.dispatched" },
@@ -99,6 +103,7 @@ static const struct run_transition RUN_TRANSITIONS[STEP_STATE_COUNT][RUN_EVENT_C
     [STEP_UNKNOWN] = {
         [RUN_SENT]        = { STEP_DISPATCHED,          "step.dispatched" },
         [RUN_DONE]        = { STEP_SUCCEEDED,           "step.succeeded"  },
+        [RUN_NO_EFFECT]   = { STEP_FAILED,              "step.failed"     },
         [RUN_NO_ANSWER]   = { STEP_UNKNOWN,             "step.unknown"    },
         [RUN_SKIP]        = { STEP_SKIPPED,             "step.skipped"    },
         [RUN_REOPENED]    = { STEP_READY,               "step.ready"      },
@@ -177,6 +182,8 @@ const char *run_event_name(enum run_event event)
     case RUN_NO_ANSWER: return "no answer";
     case RUN_SKIP: return "skip";
     case RUN_NEVER_RAN: return "saga ended";
+    case RUN_DROPPED: return "dropped";
+    case RUN_PROBE: return "probe planned";
     case RUN_REOPENED: return "reopened";
     case RUN_RESET: return "reset";
     case RUN_UNDO_SENT: return "undo sent";

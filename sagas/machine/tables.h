@@ -51,6 +51,8 @@ enum run_event {
     RUN_NO_ANSWER, /* attempts are over and one of them was never answered */
     RUN_SKIP,      /* by its condition or by an operator */
     RUN_NEVER_RAN, /* the saga has ended without it */
+    RUN_DROPPED,   /* a wait that nobody needs any more */
+    RUN_PROBE,     /* attempts are over and one of them was never answered: ask */
     RUN_REOPENED,  /* may be sent again, when there is room */
     RUN_RESET,     /* failed before it was sent: reach it again */
     RUN_UNDO_SENT,

@@ -75,7 +75,7 @@ void fire_attempts(struct turn *turn)
     for (struct run_walk walk = walk_of(turn->saga); walk_on(&walk);) {
         const int64_t at_ms = walk.ref.run->next_attempt_at_ms;
         if (at_ms == 0 || at_ms > turn->context->now_ms) continue;
-        if (may_send(turn->saga, walk.ref.step)) begin(turn, &walk.ref, walk.ref.run->op);
+        if (may_send_next(turn->saga, &walk.ref)) begin(turn, &walk.ref, walk.ref.run->op);
     }
 }
 
@@ -110,7 +110,7 @@ int64_t saga_next_due_ms(const struct saga *saga)
     for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
         const struct step_run *const run = walk.ref.run;
         due_ms = sooner(due_ms, run->deadline_at_ms);
-        if (may_send(saga, walk.ref.step)) due_ms = sooner(due_ms, run->next_attempt_at_ms);
+        if (may_send_next(saga, &walk.ref)) due_ms = sooner(due_ms, run->next_attempt_at_ms);
     }
     return due_ms;
 }

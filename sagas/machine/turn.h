@@ -61,6 +61,8 @@ bool pivot_is_open(const struct saga *saga);
 bool saga_is_turning(const struct saga *saga);
 /* False while a pause or a turn to undo holds the commands of this step back. */
 bool may_send(const struct saga *saga, const struct step *step);
+/* The same of a run's next attempt: a probe only asks, so a turn to undo does not hold it back. */
+bool may_send_next(const struct saga *saga, const struct run_ref *ref);
 
 enum standing {
     STANDING_UNREACHED,
@@ -75,6 +77,7 @@ bool step_has_unknown(const struct step_runs *runs);
 
 enum reaction {
     REACT_PASS, /* ignored: what depends on it goes on */
+    REACT_HOLD, /* an operator decides, the other branches go on */
     REACT_PAUSE,
     REACT_TURN_BACK,
     REACT_OPERATOR,
@@ -84,7 +87,12 @@ enum reaction step_reaction(const struct saga *saga, const struct step *step);
 bool run_needs_operator(const struct saga *saga, const struct run_ref *ref);
 /* Failed or unknown, and the definition's pause waits for what an operator says. */
 bool run_is_held(const struct saga *saga, const struct run_ref *ref);
+/* Its command is out, or it waits for a time; a wait without a timeout has no deadline. */
 bool run_is_out(const struct step_run *run);
+/* A signal or a delay that has begun: dispatched, and nothing of it is out. */
+bool run_only_waits(const struct run_ref *ref);
+/* Unknown, and the definition says that an operator decides what it is. */
+bool run_is_on_hold(const struct run_ref *ref);
 /* Nothing of it is left to undo or to wait for, the saga being undone. */
 bool run_is_settled_back(const struct step_run *run);
 /* Which steps are through, themselves and all before them: saga forward. `ret` has step_count
@@ -109,6 +117,8 @@ struct detail {
     uint32_t items;
     uint64_t delay_ms;
     int64_t next_attempt_at_ms, deadline_at_ms, start_at_ms;
+    struct bytes name, key; /* of a signal */
+    bool by_actor;          /* who did it is told, though the entry is of a run */
 };
 
 /* `ref` NULL: an entry of the saga. */
@@ -137,6 +147,9 @@ bool list_items(struct turn *turn, const struct step *step, uint32_t *ret_count,
 /* Key, value and headers of the run's command in direction `op`. */
 bool make_command(struct turn *turn, const struct run_ref *ref, enum op op,
                   struct command *ret_command, struct expression_error *ret_error);
+/* When a delay ends. */
+bool delay_end(struct turn *turn, const struct run_ref *ref, int64_t *ret_at_ms,
+               struct expression_error *ret_error);
 bool saga_output(struct turn *turn, struct bytes *ret_output, struct expression_error *ret_error);
 
 /* ---- dispatch.c: sending, by kind of step ---- */
@@ -162,6 +175,14 @@ void run_refuse(struct turn *turn, const struct run_ref *ref, const struct troub
 void run_retry(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble);
 /* End without another attempt; what earlier ones left open decides how. */
 void run_give_up(struct turn *turn, const struct run_ref *ref);
+/* The same, but where the definition says so whoever knows is asked first. */
+void run_ask_or_give_up(struct turn *turn, const struct run_ref *ref);
+/* A probe knows, or nobody does: the run speaks of its action again. */
+void run_leave_probe(struct step_run *run);
+/* A wait ends well. */
+void run_end_wait(struct turn *turn, const struct run_ref *ref, const struct detail *detail);
+/* Nobody needs a wait any more. */
+void run_drop(struct turn *turn, const struct run_ref *ref, struct bytes reason);
 void run_skip(struct turn *turn, const struct run_ref *ref, struct bytes output,
               struct bytes reason);
 /* Fresh counters; numbers of attempts go on, so that ids stay unique. */
@@ -184,6 +205,13 @@ void turn_back(struct turn *turn, const struct step *step, const struct saga_err
 void settle_turn(struct turn *turn);
 void finish(struct turn *turn, enum saga_event event, const struct detail *detail);
 
+/* ---- signals.c ---- */
+
+/* Runs that wait take what was kept for them, the oldest signal first. */
+void deliver_signals(struct turn *turn);
+/* Room for `count` signals at least. */
+void make_room_for_signals(struct saga *saga, uint32_t count);
+
 /* ---- timers.c ---- */
 
 /* Send the attempts whose time has come and that nothing holds back. */
@@ -198,6 +226,7 @@ void resume(struct turn *turn);
 enum verdict take_start(struct turn *turn);
 enum verdict take_timer(struct turn *turn);
 enum verdict take_resend(struct turn *turn);
+enum verdict take_signal(struct turn *turn);
 enum verdict take_reply(struct turn *turn);
 enum verdict take_bad_reply(struct turn *turn);
 enum verdict take_saga_verb(struct turn *turn);

@@ -1,6 +1,8 @@
 /* What expressions see of a saga, and what becomes of them. */
 #include "sagas/machine/turn.h"
 
+#include "sagas/base/duration.h"
+
 #include <stdio.h>
 
 static const struct bytes JSON_NULL = {"null", 4};
@@ -253,7 +255,54 @@ bool make_command(struct turn *turn, const struct run_ref *ref, enum op op,
         .op = op,
         .send = run_send(ref->step, op),
     };
-    return render(turn, ref->run->input, &values, ret_command, ret_error);
+    /* What an operator said to send instead is the action's. */
+    const struct bytes said = op == OP_PROBE ? (struct bytes){0} : ref->run->input;
+    return render(turn, said, &values, ret_command, ret_error);
+}
+
+/* ---- delays ---- */
+
+static bool evaluate_text(struct turn *turn, const struct run_ref *ref,
+                          const struct expression *expression, struct bytes *ret_text,
+                          struct expression_error *ret_error)
+{
+    struct expression_values values = step_values(turn);
+    struct bytes json = {0};
+    if (ref->index != INDEX_NONE) {
+        if (!item_value(turn, ref, &values.item, ret_error)) return false;
+        values.index = ref->index;
+    }
+    if (!expression_evaluate(expression, &values, turn->context->arena, &json, ret_error)) {
+        return false;
+    }
+    const bool is_text = json.size > 0 && json.data[0] == '"';
+    *ret_text = (struct bytes){0};
+    return !is_text || json_scalar_text(json, turn->context->arena, ret_text);
+}
+
+bool delay_end(struct turn *turn, const struct run_ref *ref, int64_t *ret_at_ms,
+               struct expression_error *ret_error)
+{
+    const struct delay *const delay = ref->step->delay;
+    uint64_t for_ms = delay->for_ms;
+    struct bytes text = {0};
+    if (delay->until != NULL) {
+        if (!evaluate_text(turn, ref, delay->until, &text, ret_error)) return false;
+        if (text.data != NULL && time_parse(text, ret_at_ms)) return true;
+        (void)snprintf(ret_error->detail, sizeof(ret_error->detail),
+                       "`delay.until` must give an RFC 3339 time such as 2030-01-31T12:00:00Z");
+        return false;
+    }
+    if (delay->for_expression != NULL) {
+        if (!evaluate_text(turn, ref, delay->for_expression, &text, ret_error)) return false;
+        if (!duration_parse(text, &for_ms)) {
+            (void)snprintf(ret_error->detail, sizeof(ret_error->detail),
+                           "`delay.for` must give a duration such as \"1h30m\" or \"PT1H30M\"");
+            return false;
+        }
+    }
+    *ret_at_ms = turn->context->now_ms + (int64_t)for_ms;
+    return true;
 }
 
 /* ---- the saga as a whole ---- */

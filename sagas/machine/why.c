@@ -36,7 +36,9 @@ static const char *ordinal_end(uint32_t number)
 
 static void write_step(struct buffer *buffer, const struct run_ref *ref)
 {
-    buffer_add_text(buffer, ref->run->op == OP_COMPENSATE ? "The undo of step " : "Step ");
+    const bool undo = ref->run->op == OP_COMPENSATE;
+    const bool probe = ref->run->op == OP_PROBE;
+    buffer_add_text(buffer, undo ? "The undo of step " : probe ? "The probe of step " : "Step ");
     buffer_add_bytes(buffer, ref->step->id);
     if (ref->index != INDEX_NONE) buffer_add_format(buffer, "[%" PRId32 "]", ref->index);
 }
@@ -100,9 +102,32 @@ static void name_run(struct telling *telling, const struct run_ref *ref)
     why->attempt = ref->run->attempt;
     if (ref->run->error.code[0] != '\0') why->last_error = &ref->run->error;
     why->command_sent_at_ms = ref->run->sent_at_ms;
-    if (ref->run->attempt == 0) return;
+    if (ref->run->op == OP_ACTION && step_only_waits(ref->step)) why->command_sent_at_ms = 0;
+    if (ref->run->attempt == 0 || why->command_sent_at_ms == 0) return;
     why->topic = run_send(ref->step, ref->run->op)->topic;
     why->key = key_of(telling, ref);
+}
+
+static void say_on_hold(struct telling *telling, const struct run_ref *ref)
+{
+    struct buffer *const text = &telling->text;
+    buffer_add_text(text, " was tried ");
+    write_times(text, ref->run->attempt);
+    write_error(text, " (last: ", &ref->run->error, ")");
+    buffer_add_text(text,
+                    " and nobody knows whether it took effect; its definition holds it for "
+                    "an operator, who decides: retry sends it again, complete says that it "
+                    "happened, fail that it did not, skip passes it over.");
+}
+
+static void tell_on_hold(struct telling *telling, const struct run_ref *ref)
+{
+    telling->why->kind = "operator";
+    telling->why->by = BYTES("operator");
+    telling->why->since_ms = ref->run->finished_at_ms;
+    name_run(telling, ref);
+    write_step(&telling->text, ref);
+    say_on_hold(telling, ref);
 }
 
 static void tell_stuck(struct telling *telling, const struct run_ref *ref)
@@ -114,6 +139,10 @@ static void tell_stuck(struct telling *telling, const struct run_ref *ref)
     telling->why->since_ms = run->finished_at_ms;
     name_run(telling, ref);
     write_step(text, ref);
+    if (run_is_on_hold(ref)) {
+        say_on_hold(telling, ref);
+        return;
+    }
     if (run->state == STEP_UNKNOWN) {
         buffer_add_text(text, " was tried ");
         write_times(text, run->attempt);
@@ -173,6 +202,17 @@ static void tell_paused(struct telling *telling)
     }
 }
 
+/* A probe that is to be sent for the first time. */
+static void say_first_probe(struct telling *telling, const struct run_ref *ref)
+{
+    struct buffer *const text = &telling->text;
+    telling->why->since_ms = ref->run->next_attempt_at_ms;
+    write_error(text, " (", &ref->run->error, ")");
+    buffer_add_text(text, " is to ask whether the step took effect, at ");
+    write_time(text, ref->run->next_attempt_at_ms, telling->now_ms);
+    buffer_add_char(text, '.');
+}
+
 static void tell_retry(struct telling *telling, const struct run_ref *ref)
 {
     struct buffer *const text = &telling->text;
@@ -182,6 +222,10 @@ static void tell_retry(struct telling *telling, const struct run_ref *ref)
     telling->why->next_attempt_at_ms = run->next_attempt_at_ms;
     name_run(telling, ref);
     write_step(text, ref);
+    if (run->attempt == 0) {
+        say_first_probe(telling, ref);
+        return;
+    }
     buffer_add_text(text, " was tried ");
     write_times(text, run->attempt);
     buffer_add_text(text, " by ");
@@ -199,6 +243,7 @@ static void tell_reply(struct telling *telling, const struct run_ref *ref)
     const struct step_run *const run = ref->run;
     telling->why->kind = "reply";
     telling->why->since_ms = run->sent_at_ms;
+    telling->why->deadline_at_ms = run->deadline_at_ms;
     name_run(telling, ref);
     write_step(text, ref);
     buffer_add_text(text, run->promised ? " was accepted by " : " was sent to ");
@@ -220,6 +265,52 @@ static void tell_reply(struct telling *telling, const struct run_ref *ref)
         buffer_add_text(text, "; the saga is to be undone, unless the pivot has succeeded");
     }
     buffer_add_char(text, '.');
+}
+
+/* What has begun and only waits; what is to follow it comes with a turn to undo or not at all. */
+static void end_wait_sentence(struct telling *telling)
+{
+    if (saga_is_turning(telling->saga)) {
+        buffer_add_text(&telling->text,
+                        "; the saga is to be undone, unless the pivot has succeeded");
+    }
+    buffer_add_char(&telling->text, '.');
+}
+
+static void tell_signal(struct telling *telling, const struct run_ref *ref)
+{
+    struct buffer *const text = &telling->text;
+    const struct step_run *const run = ref->run;
+    telling->why->kind = "signal";
+    telling->why->since_ms = run->sent_at_ms;
+    telling->why->deadline_at_ms = run->deadline_at_ms;
+    telling->why->signal = ref->step->signal->name;
+    name_run(telling, ref);
+    write_step(text, ref);
+    buffer_add_text(text, " waits for the signal ");
+    buffer_add_bytes(text, ref->step->signal->name);
+    buffer_add_text(text, " since ");
+    write_time(text, run->sent_at_ms, telling->now_ms);
+    if (run_is_out(run)) {
+        buffer_add_text(text, ", until ");
+        write_time(text, run->deadline_at_ms, telling->now_ms);
+        buffer_add_text(text, ref->step->signal->continues_on_timeout ? ", then it goes on without"
+                                                                      : ", then it fails");
+    }
+    end_wait_sentence(telling);
+}
+
+static void tell_delay(struct telling *telling, const struct run_ref *ref)
+{
+    struct buffer *const text = &telling->text;
+    telling->why->kind = "timer";
+    telling->why->since_ms = ref->run->sent_at_ms;
+    telling->why->next_attempt_at_ms = ref->run->deadline_at_ms;
+    name_run(telling, ref);
+    write_step(text, ref);
+    buffer_add_text(text, " waits until ");
+    write_time(text, ref->run->deadline_at_ms, telling->now_ms);
+    end_wait_sentence(telling);
 }
 
 static void tell_timer(struct telling *telling)
@@ -266,7 +357,24 @@ static bool waits_for_attempt(const struct saga *saga, const struct run_ref *ref
 
 static bool is_out(const struct saga *saga, const struct run_ref *ref)
 {
-    return !saga_is_finished(saga->state) && run_is_out(ref->run);
+    return !saga_is_finished(saga->state) && run_is_out(ref->run) && !run_only_waits(ref);
+}
+
+static bool is_on_hold(const struct saga *saga, const struct run_ref *ref)
+{
+    return !saga_is_finished(saga->state) && run_is_on_hold(ref);
+}
+
+static bool waits_for_signal(const struct saga *saga, const struct run_ref *ref)
+{
+    (void)saga;
+    return run_only_waits(ref) && ref->step->kind == STEP_SIGNAL;
+}
+
+static bool waits_for_time(const struct saga *saga, const struct run_ref *ref)
+{
+    (void)saga;
+    return run_only_waits(ref);
 }
 
 static bool find_first(const struct saga *saga, run_question *question, struct run_ref *ret_ref)
@@ -278,21 +386,40 @@ static bool find_first(const struct saga *saga, run_question *question, struct r
     return false;
 }
 
+/* The first run that answers a question says why. */
+static const struct {
+    run_question *asks;
+    void (*tell)(struct telling *telling, const struct run_ref *ref);
+} BY_RUN[] = {
+    {is_on_hold,        tell_on_hold},
+    {waits_for_attempt, tell_retry  },
+    {is_out,            tell_reply  },
+    {waits_for_signal,  tell_signal },
+    {waits_for_time,    tell_delay  },
+};
+
 static void tell(struct telling *telling)
 {
     const struct saga *const saga = telling->saga;
     struct run_ref ref;
     if (saga->state == SAGA_STUCK && find_first(saga, run_needs_operator, &ref)) {
         tell_stuck(telling, &ref);
-    } else if (saga->paused && find_first(saga, run_is_held, &ref)) {
+        return;
+    }
+    if (saga->paused && find_first(saga, run_is_held, &ref)) {
         tell_held(telling, &ref);
-    } else if (saga->paused) {
+        return;
+    }
+    if (saga->paused) {
         tell_paused(telling);
-    } else if (find_first(saga, waits_for_attempt, &ref)) {
-        tell_retry(telling, &ref);
-    } else if (find_first(saga, is_out, &ref)) {
-        tell_reply(telling, &ref);
-    } else if (saga->state == SAGA_PENDING) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(BY_RUN) / sizeof(BY_RUN[0]); i++) {
+        if (!find_first(saga, BY_RUN[i].asks, &ref)) continue;
+        BY_RUN[i].tell(telling, &ref);
+        return;
+    }
+    if (saga->state == SAGA_PENDING) {
         tell_timer(telling);
     } else {
         tell_nothing(telling);

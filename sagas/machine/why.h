@@ -18,12 +18,15 @@ struct why {
     struct bytes topic;                  /* absent: none */
     struct bytes key;                    /* Kafka key, where a command is out */
     int64_t command_sent_at_ms;          /* 0: not sent */
-    int64_t next_attempt_at_ms;          /* 0: none */
+    int64_t next_attempt_at_ms;          /* or the time that is waited for; 0: none */
+    int64_t deadline_at_ms;              /* of a reply or a signal; 0: none */
+    struct bytes signal;                 /* name of the awaited signal; absent: none */
     const struct saga_error *last_error; /* NULL: none */
     struct bytes by;                     /* who paused it, or waits to decide; absent: nobody */
 };
 
-/* The most telling answer: operator before retry before reply before timer. Lives in `arena`. */
+/* The most telling answer: operator before retry before reply before signal before
+ * timer. Lives in `arena`. */
 void saga_why(const struct saga *saga, int64_t now_ms, struct arena *arena, struct why *ret_why);
 
 #endif

@@ -4,7 +4,7 @@
 static const struct send *send_of(const struct saga *saga, size_t step, enum op op)
 {
     const struct step *const at = &saga->definition->steps[step];
-    return op == OP_ACTION ? &at->action : &at->compensation;
+    return op == OP_ACTION ? &at->action : op == OP_PROBE ? at->probe : &at->compensation;
 }
 
 /* ---- S5, S6: an undo ---- */
@@ -36,6 +36,7 @@ static bool pivot_may_have_happened(const struct saga *saga)
     uint32_t done = 0;
     for (uint32_t k = 0; k < runs->count; k++) {
         const enum step_state state = runs->run[k].state;
+        if (run_waits(saga, (size_t)saga->definition->pivot, k)) continue;
         if (state == STEP_DISPATCHED || state == STEP_UNKNOWN) return true;
         if (state == STEP_RETRYING && runs->run[k].unanswered) return true;
         if (state == STEP_SUCCEEDED) done++;
@@ -83,6 +84,12 @@ static void renew(struct world *world, const struct decided *decided, size_t i)
     if (has_items(old) != has_items(new)) return;
     for (uint32_t k = 0; k < new->count; k++) {
         const enum op op = new->run[k].op;
+        if (op == OP_PROBE && old->run[k].op != OP_PROBE) {
+            struct ledger *const probed = ledger_of_run(world, decided, i, k);
+            probed->counted[op] = 0;
+            probed->first_sent_at_ms[op] = 0;
+            probed->stated[op] = false;
+        }
         if (!is_closed(old->run[k].state) || !is_open(new->run[k].state)) continue;
         if (old->run[k].op != op) continue;
         struct ledger *const ledger = ledger_of_run(world, decided, i, k);
@@ -142,7 +149,10 @@ static void check_plans(struct world *world, const struct decided *decided, size
         const int64_t at_ms = new->run[k].next_attempt_at_ms;
         const bool same =
             has_items(old) == has_items(new) && old->run[k].next_attempt_at_ms == at_ms;
-        if (at_ms != 0 && !same) check_plan(world, decided, i, k);
+        /* The first sending of a probe is held back by a pause only. */
+        const bool first = new->run[k].op == OP_PROBE &&
+                           (has_items(old) != has_items(new) || old->run[k].op != OP_PROBE);
+        if (at_ms != 0 && !same && !first) check_plan(world, decided, i, k);
     }
 }
 
@@ -185,7 +195,7 @@ static void check_value(struct world *world, int number, const struct command *c
     if (command->send->input == NULL && !bytes_equal_text(value, "{}")) {
         violate(world, "S14", "saga %d: no input became %s", number, value.data);
     }
-    if (command->op == OP_ACTION || bytes_equal_text(value, "1")) return; /* 1 is computed */
+    if (command->op != OP_COMPENSATE || bytes_equal_text(value, "1")) return; /* 1 is computed */
     const struct bytes output = ledger->output.data == NULL ? BYTES("null") : ledger->output;
     if (!bytes_equal(value, output)) {
         violate(world, "S14", "saga %d: %s became %s", number, output.data, value.data);
@@ -285,7 +295,7 @@ static void check_new(struct world *world, const struct decided *decided,
     if (ledger->undo_committed) {
         violate(world, "S6", "saga %d sends step %u after its undo", decided->number, step);
     }
-    if (!by_operator) check_action(world, decided, command);
+    if (!by_operator && command->op == OP_ACTION) check_action(world, decided, command);
 }
 
 static void check_command(struct world *world, const struct decided *decided,

@@ -30,7 +30,8 @@ static void check_succeeded(struct world *world, const struct ended *at)
         violate(world, "S5", "saga %d succeeded and undid %s", at->number, at->step->id.data);
     }
     if (state == STEP_SUCCEEDED) {
-        check_effects(world, at, 1, 1);
+        const uint32_t effects = step_only_waits(at->step) ? 0 : 1;
+        check_effects(world, at, effects, effects);
     } else if (state == STEP_SKIPPED || (state == STEP_FAILED && ignored)) {
         check_effects(world, at, 0, 0);
     } else if (state == STEP_UNKNOWN && ignored) {

@@ -33,7 +33,7 @@ static const unsigned RUN_REACHES[STEP_STATE_COUNT] = {
     [STEP_FAILED] = SET(STEP_FAILED) | SET(STEP_READY) | SET(STEP_WAITING) | SET(STEP_DISPATCHED) |
                     SET(STEP_SUCCEEDED) | SET(STEP_SKIPPED) | UNDO_STATES,
     [STEP_UNKNOWN] = SET(STEP_UNKNOWN) | SET(STEP_READY) | SET(STEP_DISPATCHED) |
-                     SET(STEP_SUCCEEDED) | SET(STEP_SKIPPED) | UNDO_STATES,
+                     SET(STEP_RETRYING) | SET(STEP_SUCCEEDED) | SET(STEP_SKIPPED) | UNDO_STATES,
     [STEP_SKIPPED] = SET(STEP_SKIPPED),
     [STEP_COMPENSATING] = UNDO_STATES,
     [STEP_COMPENSATED] = SET(STEP_COMPENSATED),
@@ -61,6 +61,13 @@ const struct step_run *run_named(const struct saga *saga, int step, int32_t inde
     return has_items(runs) && (uint32_t)index < runs->count ? &runs->run[index] : NULL;
 }
 
+bool run_waits(const struct saga *saga, size_t step, uint32_t k)
+{
+    const struct step_run *const run = &saga->steps[step].run[k];
+    return step_only_waits(&saga->definition->steps[step]) && run->op == OP_ACTION &&
+           run->state == STEP_DISPATCHED;
+}
+
 struct ledger *ledger_of_run(struct world *world, const struct decided *decided, size_t step,
                              uint32_t k)
 {
@@ -70,13 +77,27 @@ struct ledger *ledger_of_run(struct world *world, const struct decided *decided,
 
 /* ---- S4 ---- */
 
+/* A wait is dropped, or was over at once and undone; an operator says that a held step failed. */
+static bool is_exception(const struct decided *decided, const struct step *step,
+                         const struct step_run *old, const struct step_run *new)
+{
+    const bool drops =
+        step_only_waits(step) && old->state == STEP_DISPATCHED && new->state == STEP_SKIPPED;
+    const bool was_short = step_only_waits(step) && old->state == STEP_WAITING;
+    const bool fails = step->on_unknown == ON_UNKNOWN_HOLD && old->state == STEP_UNKNOWN &&
+                       new->state == STEP_FAILED && decided->event->kind == EVENT_STEP_FAIL;
+    return drops || was_short || fails;
+}
+
 static void check_runs(struct world *world, const struct decided *decided, size_t i)
 {
+    const struct step *const step = &decided->after->definition->steps[i];
     const struct step_runs *const old = &decided->before->steps[i];
     const struct step_runs *const new = &decided->after->steps[i];
     if (has_items(old) != has_items(new)) return;
     for (uint32_t k = 0; k < new->count; k++) {
         if (RUN_REACHES[old->run[k].state] & SET(new->run[k].state)) continue;
+        if (is_exception(decided, step, &old->run[k], &new->run[k])) continue;
         violate(world, "S4", "saga %d step %zu[%u] went from %s to %s", decided->number, i, k,
                 step_state_name(old->run[k].state), step_state_name(new->run[k].state));
     }
@@ -109,6 +130,7 @@ static void check_out(struct world *world, const struct decided *decided, size_t
     const struct step_run *const run = &decided->after->steps[i].run[k];
     const struct ledger *const ledger = ledger_of_run(world, decided, i, k);
     const bool out = run->deadline_at_ms != 0;
+    if (run_waits(decided->after, i, k)) return;
     if (out && run->state != STEP_DISPATCHED && run->state != STEP_COMPENSATING) {
         violate(world, "S4", "saga %d step %zu is %s and out", decided->number, i,
                 step_state_name(run->state));
@@ -117,7 +139,9 @@ static void check_out(struct world *world, const struct decided *decided, size_t
         violate(world, "S8", "saga %d step %zu is dispatched without a deadline", decided->number,
                 i);
     }
-    if (run->attempt != 0 && run->attempt != ledger->attempts_committed[run->op]) {
+    const bool sends =
+        run->op == OP_COMPENSATE || !step_only_waits(&decided->after->definition->steps[i]);
+    if (sends && run->attempt != 0 && run->attempt != ledger->attempts_committed[run->op]) {
         violate(world, "S8", "saga %d step %zu: attempt %u was never sent", decided->number, i,
                 run->attempt);
     }
@@ -134,7 +158,7 @@ static void check_all_out(struct world *world, const struct decided *decided)
     for (size_t i = 0; i < after->definition->step_count; i++) {
         for (uint32_t k = 0; k < after->steps[i].count; k++) {
             check_out(world, decided, i, k);
-            if (after->steps[i].run[k].deadline_at_ms != 0) out++;
+            if (after->steps[i].run[k].deadline_at_ms != 0 && !run_waits(after, i, k)) out++;
         }
     }
     if (decided->event->kind == EVENT_RESEND && out != decided->decision->command_count) {
@@ -152,13 +176,14 @@ static void check_reply(struct world *world, const struct decided *decided)
     const struct step_run *const old = run_named(decided->before, event->step, event->index);
     const struct step_run *const new = run_named(decided->after, event->step, event->index);
     if (old == NULL || new == NULL) return;
-    if (applied && event->op != old->op) {
+    const bool fits = event->op == old->op || (event->op == OP_ACTION && old->op == OP_PROBE);
+    if (applied && !fits) {
         violate(world, "S10", "saga %d: a reply of the other direction was applied",
                 decided->number);
     }
     const bool open = old->state == STEP_DISPATCHED || old->state == STEP_RETRYING ||
                       old->state == STEP_COMPENSATING;
-    if (!applied && open && event->op == old->op && event->outcome == OUTCOME_SUCCESS) {
+    if (!applied && open && fits && old->attempt > 0 && event->outcome == OUTCOME_SUCCESS) {
         violate(world, "S10", "saga %d: a success was not taken", decided->number);
     }
     const bool awaited = decided->before->state == SAGA_COMPENSATING && old->op == OP_ACTION;
@@ -171,8 +196,8 @@ static void check_reply(struct world *world, const struct decided *decided)
 static void keep_output(struct world *world, const struct decided *decided)
 {
     const struct event *const event = decided->event;
-    const bool replied =
-        event->kind == EVENT_REPLY && event->outcome == OUTCOME_SUCCESS && event->op == OP_ACTION;
+    const bool replied = event->kind == EVENT_REPLY && event->outcome == OUTCOME_SUCCESS &&
+                         event->op != OP_COMPENSATE;
     if (!replied && event->kind != EVENT_STEP_COMPLETE) return;
     if (run_named(decided->before, event->step, event->index) == NULL) return;
     ledger_of(world, decided->number, (uint16_t)event->step, event->index)->output = event->payload;
@@ -221,6 +246,7 @@ void check_decision(struct world *world, const struct decided *decided)
     check_states(world, decided);
     if (decided->event->kind == EVENT_REPLY) check_reply(world, decided);
     if (applied) keep_output(world, decided);
+    check_waits(world, decided);
     check_commands(world, decided);
     check_all_out(world, decided);
     if (applied && chance(world, 2)) check_next_due(world, decided->number);

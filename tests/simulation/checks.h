@@ -18,6 +18,8 @@ struct decided {
 bool is_operator(const struct event *event);
 /* A foreach that has been reached and is not empty: its runs have an index. */
 bool has_items(const struct step_runs *runs);
+/* A signal or a delay that has begun and is not over. */
+bool run_waits(const struct saga *saga, size_t step, uint32_t k);
 /* The run of (step, index); NULL when there is none. */
 const struct step_run *run_named(const struct saga *saga, int step, int32_t index);
 struct ledger *ledger_of_run(struct world *world, const struct decided *decided, size_t step,
@@ -25,5 +27,7 @@ struct ledger *ledger_of_run(struct world *world, const struct decided *decided,
 
 /* check_commands.c: S5, S6, S11, S12, S14, and when a command may be sent at all. */
 void check_commands(struct world *world, const struct decided *decided);
+/* check_waits.c: signals, delays, probes and holds. */
+void check_waits(struct world *world, const struct decided *decided);
 
 #endif

@@ -18,6 +18,7 @@ struct plan {
     bool timeout;
     bool needs[STEPS_MAX][STEPS_MAX];
     bool foreach[STEPS_MAX];
+    enum step_kind kind[STEPS_MAX];
     unsigned tries;
 };
 
@@ -89,7 +90,7 @@ static void add_send(struct world *world, const struct plan *plan, size_t i, str
 {
     buffer_add_format(text, "{\"topic\":\"t\",\"timeout\":\"%ums\"",
                       150 + (unsigned)below(world, 1500));
-    if (op == OP_ACTION) {
+    if (op != OP_COMPENSATE) {
         add_input(world, plan, i, text);
         if (chance(world, 15)) {
             buffer_add_format(text, ",\"heartbeat\":\"%ums\"", 100 + (unsigned)below(world, 500));
@@ -128,6 +129,7 @@ static void add_undo(struct world *world, const struct plan *plan, size_t i, str
 {
     const bool behind = plan->pivot >= 0 && plan->version->above[i][plan->pivot];
     const bool last = i + 1 == plan->count && !plan->graph;
+    if (plan->kind[i] != STEP_ACTION && chance(world, 60)) return;
     if ((int)i == plan->pivot || behind || (last && chance(world, 40))) return;
     if (plan->tries < TRIES / 2 && chance(world, 3)) return;
     buffer_add_text(text, ",\"compensation\":");
@@ -135,6 +137,61 @@ static void add_undo(struct world *world, const struct plan *plan, size_t i, str
         buffer_add_text(text, "null");
     } else {
         add_send(world, plan, i, text, OP_COMPENSATE);
+    }
+}
+
+struct bytes signal_name(unsigned number)
+{
+    static const char *const NAMES[SIGNAL_NAMES + 1] = {"go", "halt", "nobody"};
+    return bytes_of(NAMES[number]);
+}
+
+static void add_signal(struct world *world, struct buffer *text)
+{
+    buffer_add_format(text, ",\"signal\":{\"name\":\"%s\"",
+                      signal_name((unsigned)below(world, SIGNAL_NAMES)).data);
+    if (chance(world, 60)) {
+        buffer_add_format(text, ",\"timeout\":\"%ums\"", 200 + (unsigned)below(world, 3000));
+        if (chance(world, 50)) buffer_add_text(text, ",\"on_timeout\":\"continue\"");
+    }
+    buffer_add_char(text, '}');
+}
+
+static void add_delay(struct world *world, struct buffer *text)
+{
+    buffer_add_text(text, ",\"delay\":{");
+    if (chance(world, 60)) {
+        buffer_add_format(text, "\"for\":\"%ums\"}", 1 + (unsigned)below(world, 2000));
+    } else if (chance(world, 50)) {
+        buffer_add_text(text, "\"for\":\"${input.wait}\"}");
+    } else {
+        buffer_add_text(text, chance(world, 90) ? "\"until\":\"${input.at}\"}"
+                                                : "\"until\":\"${input.n}\"}");
+    }
+}
+
+static void add_unknown(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
+{
+    const bool pauses = strstr(text->data, "\"pause\"") != NULL;
+    if (chance(world, 15)) {
+        buffer_add_text(text, ",\"on_unknown\":\"hold\"");
+    } else if (chance(world, pauses ? 60 : 25)) {
+        buffer_add_text(text, ",\"on_unknown\":\"probe\",\"probe\":");
+        add_send(world, plan, i, text, OP_PROBE);
+    }
+}
+
+static void add_kind(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
+{
+    switch (plan->kind[i]) {
+    case STEP_SIGNAL: add_signal(world, text); break;
+    case STEP_DELAY: add_delay(world, text); break;
+    case STEP_ACTION:
+    case STEP_CHILD:
+        buffer_add_text(text, ",\"action\":");
+        add_send(world, plan, i, text, OP_ACTION);
+        add_unknown(world, plan, i, text);
+        break;
     }
 }
 
@@ -163,8 +220,7 @@ static void add_step(struct world *world, const struct plan *plan, size_t i, str
     } else if (chance(world, 8)) {
         buffer_add_text(text, ",\"on_failure\":\"pause\"");
     }
-    buffer_add_text(text, ",\"action\":");
-    add_send(world, plan, i, text, OP_ACTION);
+    add_kind(world, plan, i, text);
     add_undo(world, plan, i, text);
     buffer_add_char(text, '}');
 }
@@ -206,6 +262,7 @@ static void keep_limits(const struct world *world, struct version *version)
         uint32_t *const most = version->max_attempts[i];
         most[OP_ACTION] = step->action.retry.max_attempts;
         most[OP_COMPENSATE] = step->compensation.retry.max_attempts;
+        if (step->probe != NULL) most[OP_PROBE] = step->probe->retry.max_attempts;
         /* The planted bug: what the core allows is one more than what was meant. */
         if (world->mutant == MUTANT_ONE_MORE && most[OP_ACTION] > 1) most[OP_ACTION]--;
     }
@@ -226,6 +283,9 @@ void make_version(struct world *world, struct version *version)
         if (chance(world, 35)) plan.pivot = (int)below(world, plan.count);
         for (size_t i = 0; i < plan.count; i++) {
             plan.foreach[i] = chance(world, 15);
+            plan.kind[i] = chance(world, 82)   ? STEP_ACTION
+                           : chance(world, 50) ? STEP_SIGNAL
+                                               : STEP_DELAY;
         }
         plan_edges(world, &plan);
         const struct bytes text = write_definition(world, &plan);
@@ -251,6 +311,12 @@ struct bytes make_input(struct world *world)
     struct buffer text = buffer_in(&world->arena);
     buffer_add_format(&text, "{\"n\":%u,\"zero\":%u", (unsigned)below(world, 6),
                       chance(world, 80) ? 1U : 0U);
+    if (chance(world, 90))
+        buffer_add_format(&text, ",\"wait\":\"%ums\"", (unsigned)below(world, 1500));
+    if (chance(world, 90)) {
+        buffer_add_text(&text, ",\"at\":");
+        json_write_time(&text, world->now_ms + (int64_t)below(world, 6000) - 1000);
+    }
     if (chance(world, 90)) {
         const uint64_t count = below(world, ITEMS_MAX + 1);
         buffer_add_text(&text, ",\"items\":[");

@@ -58,6 +58,9 @@ static struct entry read_entry(const struct json_view *view)
         if (bytes_equal_text(at->key, "op") && bytes_equal_text(at->string, "compensate")) {
             entry.op = OP_COMPENSATE;
         }
+        if (bytes_equal_text(at->key, "op") && bytes_equal_text(at->string, "probe")) {
+            entry.op = OP_PROBE;
+        }
         if (bytes_equal_text(at->key, "index") && json_view_int64(at, &number)) {
             entry.index = (int32_t)number;
         }
@@ -127,7 +130,10 @@ static void end_all(struct folded *folded)
 
 static void fold_saga_entry(struct world *world, struct folded *folded, const struct entry *entry)
 {
-    if (bytes_equal_text(entry->type, "saga.created")) return;
+    if (bytes_equal_text(entry->type, "saga.created") ||
+        bytes_equal_text(entry->type, "step.signal_received")) {
+        return;
+    }
     see_saga_cell(world, folded->state, entry);
     for (size_t i = 0; i < sizeof(SAGA_ENDS) / sizeof(SAGA_ENDS[0]); i++) {
         if (!bytes_equal_text(entry->type, SAGA_ENDS[i].type)) continue;
@@ -171,6 +177,10 @@ static const struct run_rule RUN_RULES[] = {
     {"step.succeeded",       OP_COMPENSATE, STEP_COMPENSATED         },
     {"step.failed",          OP_COMPENSATE, STEP_COMPENSATION_FAILED },
     {"step.skipped",         OP_COMPENSATE, STEP_COMPENSATION_SKIPPED},
+    {"step.dispatched",      OP_PROBE,      STEP_DISPATCHED          },
+    {"step.retry_scheduled", OP_PROBE,      STEP_RETRYING            },
+    {"step.progress",        OP_PROBE,      STEP_DISPATCHED          },
+    {"step.pending",         OP_PROBE,      STEP_DISPATCHED          },
 };
 
 static bool is_unsent(enum step_state state)
@@ -204,7 +214,8 @@ static void fold_run_entry(struct world *world, struct folded *folded, const str
     struct folded_run *const run = &folded->run[step][entry->index + 1];
     const bool again = detail_member(entry, "again") != NULL;
     if (bytes_equal_text(entry->type, "operator.command") ||
-        bytes_equal_text(entry->type, "reply.ignored") || again) {
+        bytes_equal_text(entry->type, "reply.ignored") ||
+        bytes_equal_text(entry->type, "step.signal_received") || again) {
         return;
     }
     if (bytes_equal_text(entry->type, "step.skipped") && detail_member(entry, "items") != NULL) {
@@ -258,6 +269,9 @@ static const struct {
     {"saga.cancel_requested", -1,            COUNT_CANCELLED,         NULL,     NULL                                       },
     {"saga.compensating",     -1,            COUNT_SAGA_TIMEOUTS,     "code",   "saga_timeout"                             },
     {"saga.overdue",          -1,            COUNT_OVERDUE,           NULL,     NULL                                       },
+    {"step.skipped",          OP_ACTION,     COUNT_WAITS_DROPPED,     "reason", "the saga is being undone"                 },
+    {"step.succeeded",        OP_ACTION,     COUNT_SIGNALS_MISSED,    "reason",
+     "the signal did not come in time"                                                                                     },
     {"saga.resumed",          -1,            COUNT_PIVOT_WON,         "reason", "the pivot succeeded: there is no way back"},
 };
 

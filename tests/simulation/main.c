@@ -63,6 +63,19 @@ static const char *const COUNTER_NAMES[COUNTER_COUNT] = {
     [COUNT_BARRIER_SKIPS] = "barrier: undo first",
     [COUNT_BARRIER_REFUSALS] = "barrier: action after undo",
     [COUNT_CONTRADICTIONS] = "contradictions",
+    [COUNT_SIGNALS_AWAITED] = "signals to who waited",
+    [COUNT_SIGNALS_EARLY] = "signals before their wait",
+    [COUNT_SIGNALS_AGAIN] = "signals twice",
+    [COUNT_SIGNALS_REFUSED] = "signals too late for the saga",
+    [COUNT_SIGNALS_UNKNOWN] = "signals that nobody waits for",
+    [COUNT_SIGNALS_MISSED] = "waits that went on without",
+    [COUNT_DELAYS] = "delays",
+    [COUNT_WAITS_DROPPED] = "waits dropped by a turn",
+    [COUNT_PROBES_DONE] = "probes: it was done",
+    [COUNT_PROBES_NEVER_RAN] = "probes: it never ran",
+    [COUNT_PROBES_IN_VAIN] = "probes that nobody answered",
+    [COUNT_PROBES_GOING_BACK] = "probes of a saga being undone",
+    [COUNT_HELD] = "steps held",
     [COUNT_VERBS_APPLIED] = "operator verbs applied",
     [COUNT_VERBS_REFUSED] = "operator verbs refused",
 };
@@ -79,6 +92,10 @@ static const char *const MUTANT_NAMES[MUTANT_COUNT] = {
     [MUTANT_ONE_MORE] = "one attempt more than allowed",
     [MUTANT_LOST_TIMER] = "timers are lost",
     [MUTANT_MISTAKES_REFUSED] = "refused steps look done",
+    [MUTANT_FORGETS_SIGNALS] = "kept signals are forgotten",
+    [MUTANT_DELAYS_DRIFT] = "delays begin anew",
+    [MUTANT_COUNTS_ANEW] = "attempts count anew after a probe",
+    [MUTANT_RELEASES_HELD] = "held steps look refused",
 };
 
 struct arguments {

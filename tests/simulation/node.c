@@ -46,6 +46,25 @@ static void mistake_refused(struct saga *saga)
     }
 }
 
+/* Planted bugs of single runs. */
+static void mistake_run(const struct world *world, const struct step *step, struct step_run *run)
+{
+    const bool held = run->state == STEP_UNKNOWN && step->on_unknown == ON_UNKNOWN_HOLD;
+    const bool delays = run->state == STEP_DISPATCHED && step->kind == STEP_DELAY;
+    if (world->mutant == MUTANT_DELAYS_DRIFT && delays) run->deadline_at_ms += 100;
+    if (world->mutant == MUTANT_COUNTS_ANEW) run->attempts_aside = 0;
+    if (world->mutant == MUTANT_RELEASES_HELD && held) run->state = STEP_FAILED;
+}
+
+static void mistake_runs(const struct world *world, struct saga *saga)
+{
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
+            mistake_run(world, &saga->definition->steps[i], &saga->steps[i].run[k]);
+        }
+    }
+}
+
 struct saga *load_row(struct world *world, int saga_number, struct arena *arena)
 {
     const struct saga_row *const row = &world->row[saga_number];
@@ -65,6 +84,8 @@ struct saga *load_row(struct world *world, int saga_number, struct arena *arena)
         }
     }
     if (world->mutant == MUTANT_MISTAKES_REFUSED) mistake_refused(saga);
+    if (world->mutant == MUTANT_FORGETS_SIGNALS) saga->signal_count = 0;
+    if (world->mutant >= MUTANT_DELAYS_DRIFT) mistake_runs(world, saga);
     return saga;
 }
 
@@ -112,6 +133,20 @@ static void commit_history(struct world *world, struct saga_row *row, const stru
     row->history_end = &history->next;
 }
 
+/* Nothing comes of it by itself. */
+static bool asks_somebody(const struct saga *saga)
+{
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        for (uint32_t k = 0; k < saga->steps[i].count; k++) {
+            const struct step_run *const run = &saga->steps[i].run[k];
+            if (run_waits(saga, i, k) && run->deadline_at_ms == 0) return true;
+            if (run->state != STEP_UNKNOWN) continue;
+            if (saga->definition->steps[i].on_unknown == ON_UNKNOWN_HOLD) return true;
+        }
+    }
+    return false;
+}
+
 /*
  * False: somebody else was faster. What writes nothing is checked as well: a node that answers from
  * memory must know that its memory is the newest.
@@ -132,6 +167,7 @@ static bool commit(struct world *world, int node, int saga_number, const struct 
     row->exists = true;
     row->state = saga->state;
     row->paused = saga->paused;
+    row->asks = asks_somebody(saga);
     row->revision = saga->revision;
     row->history_seq = saga->history_seq;
     row->due_at_ms = saga_next_due_ms(saga);

@@ -26,8 +26,9 @@ enum behaviour {
 
 /* Per cent of each, action and undo. */
 static const unsigned WEIGHTS[OPS][BEHAVIOUR_COUNT] = {
-    [OP_ACTION] = {42, 6, 6, 1, 12, 5, 2, 6, 7, 5, 6, 2},
-    [OP_COMPENSATE] = {45, 6, 5, 0, 13, 5, 1, 6, 7, 5, 5, 2},
+    [OP_ACTION] = {42, 6, 6, 1, 12, 5, 2, 6,  7,  5, 6, 2},
+    [OP_COMPENSATE] = {45, 6, 5, 0, 13, 5, 1, 6,  7,  5, 5, 2},
+    [OP_PROBE] = {31, 5, 4, 0, 10, 4, 4, 17, 17, 3, 3, 2},
 };
 
 static uint64_t hash_of(const struct world *world, const struct record *command, uint32_t attempt)
@@ -75,10 +76,12 @@ static void answer(struct world *world, const struct record *command, enum outco
     struct record reply = *command;
     reply.outcome = outcome;
     reply.code = code;
-    if (outcome == OUTCOME_SUCCESS && command->op == OP_ACTION) {
+    if (outcome == OUTCOME_SUCCESS && command->op != OP_COMPENSATE) {
         struct buffer payload = buffer_in(&world->arena);
+        struct record action = *command; /* a probe tells the action's output */
+        action.op = OP_ACTION;
         buffer_add_format(&payload, "{\"v\" : %u.50,\"key\":\"%u/%d\"}",
-                          (unsigned)(hash_of(world, command, 0) % 60), command->step,
+                          (unsigned)(hash_of(world, &action, 0) % 60), command->step,
                           command->index);
         reply.payload = buffer_bytes(&payload);
     }
@@ -88,15 +91,24 @@ static void answer(struct world *world, const struct record *command, enum outco
     transport_replies(world, &reply, in_ms);
 }
 
+/* It only looks; but what never ran never will, or the answer would not be worth anything. */
+static bool was_done(struct ledger *ledger)
+{
+    const bool done = ledger->row[OP_ACTION] && !ledger->row[OP_COMPENSATE];
+    if (!done) ledger->never = true;
+    return done;
+}
+
 /* saga_begin and saga_done in one: true when the effect stands, false when it is refused. */
 static bool barrier_runs(struct world *world, const struct record *command, struct ledger *ledger)
 {
     const bool barrier = world->mutant != MUTANT_NO_BARRIER;
+    if (command->op == OP_PROBE) return was_done(ledger);
     if (barrier && ledger->row[command->op]) {
         counters[COUNT_BARRIER_REPLAYS]++;
         return true;
     }
-    if (barrier && command->op == OP_ACTION && ledger->row[OP_COMPENSATE]) {
+    if (barrier && command->op == OP_ACTION && (ledger->row[OP_COMPENSATE] || ledger->never)) {
         counters[COUNT_BARRIER_REFUSALS]++;
         return false;
     }

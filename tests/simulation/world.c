@@ -188,7 +188,7 @@ static void take_reply(struct world *world, const struct happening *happening)
     struct event event = reply_event(reply);
     if (fault(world, 4)) { /* nonsense with a good token, as after a restored backup */
         event.attempt += 3;
-        event.op = chance(world, 50) ? OP_COMPENSATE : OP_ACTION;
+        event.op = (enum op)below(world, OPS);
         if (event.op != reply->op && event.outcome == OUTCOME_SUCCESS) {
             ledger_of(world, reply->saga, reply->step, reply->index)->tainted = true;
         }
@@ -250,6 +250,54 @@ static void jump(struct world *world, const struct happening *happening)
     if (chance(world, 10)) node->clock_offset_ms += chance(world, 50) ? 600000 : -600000;
     trace(world, "clock of node %d is off by %lld ms", happening->node,
           (long long)node->clock_offset_ms);
+}
+
+/* ---- signals ---- */
+
+static void take_signal(struct world *world, const struct happening *happening)
+{
+    const struct record *const record = &happening->record;
+    const int node = some_node(world, record->saga);
+    if (node < 0 || !world->row[record->saga].exists) {
+        put_off(world, happening);
+        return;
+    }
+    struct event event = {
+        .kind = EVENT_SIGNAL,
+        .step = -1,
+        .index = INDEX_NONE,
+        .name = signal_name(record->step),
+        .payload = record->payload,
+        .actor = BYTES("key:sim"),
+    };
+    if (record->attempt != 0) event.key = BYTES("key");
+    event.key_digest[0] = (uint8_t)record->attempt;
+    node_handles(world, node, record->saga, &event, happening);
+}
+
+static struct record make_signal(struct world *world, int saga, unsigned name, uint32_t key)
+{
+    struct buffer payload = buffer_in(&world->arena);
+    buffer_add_format(&payload, "{\"v\" : %u.50, \"told\":%llu}", (unsigned)below(world, 60),
+                      (unsigned long long)world->order);
+    return (struct record){.saga = saga,
+                           .step = (uint16_t)name,
+                           .attempt = key,
+                           .index = INDEX_NONE,
+                           .payload = buffer_bytes(&payload)};
+}
+
+static void make_signals(struct world *world, int saga, int64_t start_in_ms)
+{
+    const struct definition *const definition = world->version[0].definition;
+    for (uint64_t n = below(world, 5); n > 0; n--) {
+        unsigned name = (unsigned)below(world, SIGNAL_NAMES);
+        if (!definition_waits_for(definition, signal_name(name)) && chance(world, 90)) continue;
+        if (chance(world, 3)) name = SIGNAL_NAMES;
+        const struct record record = make_signal(world, saga, name, (uint32_t)below(world, 8));
+        schedule(world, start_in_ms + (int64_t)below(world, 5000),
+                 (struct happening){.kind = HAPPENS_SIGNAL, .record = record});
+    }
 }
 
 /* ---- operators ---- */
@@ -325,6 +373,7 @@ static void happen(struct world *world, const struct happening *happening)
         break;
     case HAPPENS_JUMP: jump(world, happening); break;
     case HAPPENS_OPERATOR: take_operator(world, happening); break;
+    case HAPPENS_SIGNAL: take_signal(world, happening); break;
     }
 }
 
@@ -332,7 +381,8 @@ static void happen(struct world *world, const struct happening *happening)
 
 static bool waits_for_operator(const struct saga_row *row)
 {
-    return row->exists && (row->state == SAGA_STUCK || (row->paused && row_is_open(row)));
+    if (!row->exists || !row_is_open(row)) return false;
+    return row->state == SAGA_STUCK || row->paused || (row->asks && row->due_at_ms == 0);
 }
 
 static bool all_at_rest(const struct world *world)
@@ -393,6 +443,31 @@ static void skip_failed(struct world *world, int saga)
     arena_done(&arena);
 }
 
+/* What is held is decided, what is waited for comes. */
+static void decide_held(struct world *world, int saga)
+{
+    static const enum event_kind VERBS[] = {EVENT_STEP_RETRY, EVENT_STEP_SKIP, EVENT_STEP_COMPLETE,
+                                            EVENT_STEP_FAIL};
+    struct arena arena = {0};
+    const struct saga *const state = load_row(world, saga, &arena);
+    for (size_t i = 0; i < state->definition->step_count; i++) {
+        const struct step_runs *const runs = &state->steps[i];
+        if (state->definition->steps[i].on_unknown != ON_UNKNOWN_HOLD) continue;
+        for (uint32_t k = 0; k < runs->count; k++) {
+            if (runs->run[k].state != STEP_UNKNOWN) continue;
+            operate(world, saga,
+                    (struct event){.kind = VERBS[below(world, 4)],
+                                   .step = (int)i,
+                                   .index = runs->expanded ? (int32_t)k : INDEX_NONE});
+        }
+    }
+    arena_done(&arena);
+    for (unsigned name = 0; name < SIGNAL_NAMES; name++) {
+        const struct record record = make_signal(world, saga, name, 0);
+        take_signal(world, &(struct happening){.kind = HAPPENS_SIGNAL, .record = record});
+    }
+}
+
 /* An operator who clears up: resume what is paused, retry what is stuck; in the end skip or cancel.
  */
 static bool clear_up(struct world *world, int saga, int round)
@@ -403,6 +478,10 @@ static bool clear_up(struct world *world, int saga, int round)
     const struct event cancel = {.kind = EVENT_CANCEL, .step = -1, .index = INDEX_NONE};
     const uint32_t revision = row->revision;
     if (!waits_for_operator(row)) return false;
+    if (row->state != SAGA_STUCK && !row->paused) {
+        decide_held(world, saga);
+        return true;
+    }
     if (round < PATIENT_ROUNDS) operate(world, saga, patient);
     if (row->revision == revision) skip_failed(world, saga);
     if (row->revision == revision) operate(world, saga, cancel);
@@ -451,6 +530,7 @@ static void make_sagas(struct world *world)
         const struct record record = {.saga = i, .index = INDEX_NONE};
         const int64_t start_in_ms = (int64_t)below(world, 4000);
         schedule(world, start_in_ms, (struct happening){.kind = HAPPENS_START, .record = record});
+        make_signals(world, i, start_in_ms);
         for (uint64_t n = below(world, 4); n > 0 && chance(world, 60); n--) {
             schedule(world, start_in_ms + (int64_t)below(world, 2500),
                      (struct happening){.kind = HAPPENS_OPERATOR, .record = record});

@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <stdnoreturn.h>
 
-enum { NODES = 2, VERSIONS = 2, SAGAS_MAX = 16, STEPS_MAX = 7, ITEMS_MAX = 4, OPS = 2 };
+enum { NODES = 2, VERSIONS = 2, SAGAS_MAX = 16, STEPS_MAX = 7, ITEMS_MAX = 4, OPS = 3 };
+enum { SIGNAL_NAMES = 2, SIGNALS_TOLD_MAX = 64 };
 
 /* Planted bugs: each must be found. */
 enum mutant {
@@ -29,6 +30,10 @@ enum mutant {
     MUTANT_ONE_MORE,         /* a policy that allows one attempt more than the definition says */
     MUTANT_LOST_TIMER,       /* nobody looks for what is due */
     MUTANT_MISTAKES_REFUSED, /* refused steps are taken for succeeded ones */
+    MUTANT_FORGETS_SIGNALS,  /* what was kept of signals is lost on the way to the database */
+    MUTANT_DELAYS_DRIFT,     /* a delay begins anew whenever its saga is loaded */
+    MUTANT_COUNTS_ANEW,      /* attempts of an action begin at 1 after its probe */
+    MUTANT_RELEASES_HELD,    /* held steps are taken for failed ones */
     MUTANT_COUNT,
 };
 
@@ -79,6 +84,19 @@ enum counter {
     COUNT_BARRIER_SKIPS,
     COUNT_BARRIER_REFUSALS,
     COUNT_CONTRADICTIONS,
+    COUNT_SIGNALS_AWAITED,
+    COUNT_SIGNALS_EARLY,
+    COUNT_SIGNALS_AGAIN,
+    COUNT_SIGNALS_REFUSED,
+    COUNT_SIGNALS_UNKNOWN,
+    COUNT_SIGNALS_MISSED,
+    COUNT_DELAYS,
+    COUNT_WAITS_DROPPED,
+    COUNT_PROBES_DONE,
+    COUNT_PROBES_NEVER_RAN,
+    COUNT_PROBES_IN_VAIN,
+    COUNT_PROBES_GOING_BACK,
+    COUNT_HELD,
     COUNT_VERBS_APPLIED,
     COUNT_VERBS_REFUSED,
     COUNTER_COUNT,
@@ -93,6 +111,8 @@ struct ledger {
     struct bytes output;   /* of its action, as the reply or the operator gave it */
     uint64_t retried[OPS]; /* bits of the attempts that were answered with `retry` */
     bool refuses;          /* this key is refused whenever it is decided */
+    bool never;            /* a probe was told that it never ran: it never will */
+    int64_t due_at_ms;     /* of a delay that has begun; 0: none */
     bool tainted;          /* an operator or a lying participant spoke for it */
     bool undo_committed;   /* an undo of it was ever sent */
     /* of each direction */
@@ -110,6 +130,14 @@ struct history_row {
     struct history_row *next;
 };
 
+/* A signal that a saga has accepted. */
+struct told_signal {
+    unsigned name;
+    uint32_t key; /* 0: none */
+    struct bytes payload;
+    bool taken;
+};
+
 struct saga_row {
     bool exists;
     int version; /* of the definition: the newest one when it started */
@@ -118,6 +146,9 @@ struct saga_row {
     int64_t created_at_ms, start_at_ms;
     enum saga_state state;
     bool paused;
+    bool asks; /* a step is held, or waits for a signal without a timeout */
+    struct told_signal told[SIGNALS_TOLD_MAX];
+    uint32_t told_count;
     uint32_t revision, history_seq;
     int64_t due_at_ms;
     int owner; /* node that wrote it last */
@@ -164,6 +195,7 @@ enum happening_kind {
     HAPPENS_CRASH,
     HAPPENS_JUMP, /* of a node's clock */
     HAPPENS_OPERATOR,
+    HAPPENS_SIGNAL, /* record: step is its name, attempt its key */
 };
 
 struct happening {
@@ -226,6 +258,7 @@ struct ledger *ledger_of(struct world *world, int saga, uint16_t step, int32_t i
 
 void make_version(struct world *world, struct version *version);
 struct bytes make_input(struct world *world);
+struct bytes signal_name(unsigned number);
 
 /* ---- participant.c ---- */
 

@@ -1,4 +1,8 @@
-#include "api/text.h"
+/*
+ * sagas/base/time_parse.c
+ *   RFC 3339 as people write it. See json_view.h.
+ */
+#include "sagas/base/json_view.h"
 
 static bool digits(struct bytes text, size_t at, size_t count, int *ret_value)
 {
@@ -99,7 +103,7 @@ static bool read_offset(struct bytes text, size_t at, int64_t *ret_minutes)
     return true;
 }
 
-bool text_time(struct bytes text, int64_t *ret_at_ms)
+bool time_parse(struct bytes text, int64_t *ret_at_ms)
 {
     int64_t days = 0;
     int64_t seconds = 0;
