@@ -164,9 +164,12 @@ static void answer(struct work *work)
     work->request->done(work->request, &work->answer);
 }
 
-static void arm_timer(struct batch *batch, const struct cached *cached)
+/* What is due later than that PostgreSQL tells; until then memory is for others. */
+static void arm_timer(struct batch *batch, struct cached *cached)
 {
-    timers_set(batch->worker->timers, &cached->id, saga_next_due_ms(cached->saga), batch->now_ms);
+    const int64_t due_at_ms = saga_next_due_ms(cached->saga);
+    cached->rests = due_at_ms == 0 || due_at_ms > batch->now_ms + TIMERS_HORIZON_MS;
+    timers_set(batch->worker->timers, &cached->id, due_at_ms, batch->now_ms);
 }
 
 static void settle_sagas(struct batch *batch)

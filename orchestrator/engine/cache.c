@@ -104,7 +104,7 @@ void cache_settle(struct cache *cache, struct cached *cached)
     }
     cache->bytes += sizeof *cached + held - cached->counted_bytes;
     cached->counted_bytes = sizeof *cached + held;
-    if (!saga_is_finished(cached->saga->state)) return;
+    if (!saga_is_finished(cached->saga->state) && !cached->rests) return;
     unlink_age(cache, cached);
     link_oldest(cache, cached);
 }

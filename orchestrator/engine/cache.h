@@ -22,6 +22,7 @@ struct cached {
     size_t counted_bytes;     /* of the arena as last counted */
     bool fresh;               /* not committed yet */
     bool touched;             /* changed by the batch at hand */
+    bool rests;               /* nothing of it is due soon */
     struct cached *next_in_slot;
     struct cached *newer, *older;
 };
@@ -36,8 +37,8 @@ struct cached *cache_find(struct cache *cache, const struct uuid *id);
 struct cached *cache_add(struct cache *cache, const struct uuid *id);
 void cache_drop(struct cache *cache, struct cached *cached);
 /*
- * Count what an entry holds now (after it was filled and after each change); a finished saga
- * becomes the first to go, a bloated one that has been changed goes. */
+ * Count what an entry holds now (after it was filled and after each change); a saga that is
+ * finished or rests becomes the first to go, a bloated one that has been changed goes. */
 void cache_settle(struct cache *cache, struct cached *cached);
 /* Drop the oldest until the limit holds: between batches only. */
 void cache_trim(struct cache *cache);

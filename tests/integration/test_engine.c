@@ -186,6 +186,70 @@ static void adopted_sagas_carry_the_node_that_took_them(void **state)
     node_end(&second);
 }
 
+/* Its end was in the memory of the node that is gone. */
+static void a_delay_ends_also_when_its_node_has_gone(void **state)
+{
+    (void)state;
+    static const char RESTS[] =
+        "{\"name\":\"rests\",\"steps\":[{\"id\":\"rest\",\"delay\":{\"for\":\"1s\"}},"
+        "{\"id\":\"one\",\"action\":{\"topic\":\"engine.commands\"}}]}";
+    struct node first;
+    node_begin(&first);
+    struct call start = start_of(&first, RESTS, "{}");
+    ask(&first, &start);
+    node_end(&first);
+
+    struct node second;
+    node_begin(&second);
+
+    await_state(&start.id, SAGA_SUCCEEDED);
+    node_end(&second);
+}
+
+/* What is due in a month lies in PostgreSQL, and a cancel finds the saga there. */
+static void a_delay_of_a_month_is_a_row(void **state)
+{
+    (void)state;
+    static const char RESTS[] =
+        "{\"name\":\"month\",\"steps\":[{\"id\":\"rest\","
+        "\"delay\":{\"for\":\"30d\"}}]}";
+    struct node node;
+    node_begin(&node);
+    struct call start = start_of(&node, RESTS, "{}");
+    ask(&node, &start);
+
+    struct saga_row row;
+    assert_true(look_at(&start.id, &row));
+    assert_int_equal(row.due_at_ms - row.created_at_ms, INT64_C(30) * 86400000);
+
+    struct call cancel = command_of(&start.id, EVENT_CANCEL);
+    ask(&node, &cancel);
+    assert_int_equal(cancel.state, SAGA_COMPENSATED);
+    node_end(&node);
+}
+
+/* Nobody answers the action; the probe goes to one who does. */
+static void a_probe_travels_and_its_answer_counts(void **state)
+{
+    (void)state;
+    static const char ASKS[] =
+        "{\"name\":\"asks\",\"output\":\"${steps.one.output.ok}\",\"steps\":[{\"id\":\"one\","
+        "\"on_unknown\":\"probe\",\"probe\":{\"topic\":\"engine.commands\"},"
+        "\"action\":{\"topic\":\"silent.commands\",\"timeout\":\"100ms\","
+        "\"retry\":{\"max_attempts\":1}}}]}";
+    struct node node;
+    node_begin(&node);
+    struct call start = start_of(&node, ASKS, "{}");
+    ask(&node, &start);
+
+    await_state(&start.id, SAGA_SUCCEEDED);
+    assert_string_equal(ask_database("select output from sagad.history h join sagad.saga s "
+                                     "on s.id = h.saga_id where output is not null "
+                                     "order by s.created_at desc, h.seq desc limit 1"),
+                        "true");
+    node_end(&node);
+}
+
 /* Both nodes keep the saga in memory; the second one's picture is stale each time. */
 static void two_nodes_that_steer_one_saga_lose_nothing(void **state)
 {
@@ -323,6 +387,9 @@ int main(void)
         cmocka_unit_test(an_id_that_exists_is_the_same_saga_or_a_conflict),
         cmocka_unit_test(commands_tell_what_the_state_does_not_allow),
         cmocka_unit_test(adopted_sagas_carry_the_node_that_took_them),
+        cmocka_unit_test(a_delay_ends_also_when_its_node_has_gone),
+        cmocka_unit_test(a_delay_of_a_month_is_a_row),
+        cmocka_unit_test(a_probe_travels_and_its_answer_counts),
         cmocka_unit_test(two_nodes_that_steer_one_saga_lose_nothing),
         cmocka_unit_test(a_poisoned_event_is_set_aside_alone),
         cmocka_unit_test(sagas_outlive_a_crash_of_the_database),

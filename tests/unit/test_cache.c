@@ -120,6 +120,24 @@ static void an_entry_that_grew_many_times_over_is_dropped(void **state)
     cache_free(cache);
 }
 
+static void a_saga_that_waits_long_goes_before_one_that_works(void **state)
+{
+    (void)state;
+    struct cache *cache = cache_new(10 * ENTRY_BYTES);
+    (void)add(cache, 1);
+    for (uint32_t i = 100; i < 200; i++) {
+        struct cached *cached = add(cache, i);
+        cached->rests = true;
+        cache_settle(cache, cached);
+    }
+
+    cache_trim(cache);
+
+    assert_true(has(cache, 1));
+    assert_true(cache_count(cache) <= 10);
+    cache_free(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +145,7 @@ int main(void)
         cmocka_unit_test(the_limit_holds_after_trimming_and_the_oldest_go),
         cmocka_unit_test(what_was_found_lately_stays),
         cmocka_unit_test(a_finished_saga_is_the_first_to_go),
+        cmocka_unit_test(a_saga_that_waits_long_goes_before_one_that_works),
         cmocka_unit_test(an_entry_that_grew_many_times_over_is_dropped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

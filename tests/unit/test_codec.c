@@ -39,7 +39,25 @@ static struct saga_error given_error(const char *code, const char *detail)
     return error;
 }
 
+static struct saga *given_plain_saga(void);
+
+/* With everything. */
 static struct saga *given_saga(void)
+{
+    struct saga *const saga = given_plain_saga();
+    saga->steps[0].run[1].attempts_aside = 3;
+    saga->signals = arena_array(&memory, 3, sizeof(*saga->signals));
+    saga->signals[0] = (struct signal){
+        .has_key = true, .key = {1, 2, [SIGNAL_KEY_SIZE - 1] = 3}
+    };
+    saga->signals[1] = (struct signal){.name = BYTES("go"), .seq = 14};
+    saga->signals[2] = (struct signal){.name = BYTES("halt"), .has_key = true, .key = {9}};
+    saga->signal_count = saga->signal_room = 3;
+    return saga;
+}
+
+/* Without what later versions added. */
+static struct saga *given_plain_saga(void)
 {
     struct saga *const saga = saga_new(&memory, &THE_DEFINITION);
     saga->state = SAGA_STUCK;
@@ -118,6 +136,7 @@ static void assert_same_run(const struct step_run *a, const struct step_run *b)
     assert_int_equal(a->op, b->op);
     assert_int_equal(a->attempt, b->attempt);
     assert_int_equal(a->uncounted, b->uncounted);
+    assert_int_equal(a->attempts_aside, b->attempts_aside);
     assert_int_equal(a->unanswered, b->unanswered);
     assert_int_equal(a->promised, b->promised);
     assert_int_equal(a->bad_reply, b->bad_reply);
@@ -165,6 +184,50 @@ static void every_packed_field_comes_back(void **state)
             assert_same_run(&after->steps[i].run[k], &before->steps[i].run[k]);
         }
     }
+}
+
+static void signals_come_back_and_their_payloads_too(void **state)
+{
+    (void)state;
+    const struct saga *const before = given_saga();
+    struct saga *const after = unpacked(packed(before));
+
+    saga_attach(after, 14, BYTES("{\"a\":0.10}"), (struct bytes){0});
+
+    assert_int_equal(after->signal_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_true(bytes_equal(after->signals[i].name, before->signals[i].name));
+        assert_int_equal(after->signals[i].has_key, before->signals[i].has_key);
+        assert_memory_equal(after->signals[i].key, before->signals[i].key, SIGNAL_KEY_SIZE);
+    }
+    assert_true(bytes_equal_text(after->signals[1].payload, "{\"a\":0.10}"));
+    assert_null(after->signals[2].payload.data);
+}
+
+static void what_was_packed_before_there_were_signals_reads_back(void **state)
+{
+    (void)state;
+    static const unsigned char OLD[] = {
+        /* clang-format off */
+        0x01, 0x7d, 0x05, 0x02, 0x18, 0xac, 0x02, 0xf0, 0xa2, 0x04, 0x81, 0x86,
+        0xf7, 0x84, 0x0d, 0x0a, 0x00, 0xff, 0xf9, 0x88, 0xfb, 0xf2, 0xff, 0xff,
+        0xff, 0x3f, 0x04, 0x67, 0x6f, 0x6e, 0x65, 0x0c, 0x6e, 0x6f, 0x62, 0x6f,
+        0x64, 0x79, 0x20, 0x6b, 0x6e, 0x6f, 0x77, 0x73, 0x06, 0x63, 0x68, 0x61,
+        0x72, 0x67, 0x65, 0x01, 0x0d, 0x63, 0x61, 0x72, 0x64, 0x5f, 0x64, 0x65,
+        0x63, 0x6c, 0x69, 0x6e, 0x65, 0x64, 0x00, 0x04, 0x73, 0x68, 0x69, 0x70,
+        0x00, 0x07, 0x6b, 0x65, 0x79, 0x3a, 0x6f, 0x70, 0x73, 0x09, 0x02, 0x07,
+        0x72, 0x65, 0x73, 0x65, 0x72, 0x76, 0x65, 0x05, 0x01, 0x9a, 0xff, 0x1f,
+        0x07, 0x02, 0x0c, 0x0c, 0x67, 0x61, 0x74, 0x65, 0x77, 0x61, 0x79, 0x5f,
+        0x64, 0x6f, 0x77, 0x6e, 0x02, 0xc3, 0xa4, 0xc8, 0x01, 0xfe, 0x85, 0xf7,
+        0x84, 0x0d, 0xc9, 0x01, 0xff, 0xf9, 0x88, 0xfb, 0xf2, 0xff, 0xff, 0xff,
+        0x7f, 0x8e, 0x86, 0xf7, 0x84, 0x0d, 0x01, 0x06, 0x63, 0x68, 0x61, 0x72,
+        0x67, 0x65, 0x02, 0x82, 0x00, 0x01, 0x49, 0xb5, 0x73, 0xf5
+        /* clang-format on */
+    };
+    const struct bytes old = {(const char *)OLD, sizeof(OLD)};
+
+    assert_true(bytes_equal(packed(given_plain_saga()), old));
+    assert_non_null(unpacked(old));
 }
 
 static void a_fresh_saga_is_small(void **state)
@@ -319,6 +382,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_packed_field_comes_back),
+        cmocka_unit_test(signals_come_back_and_their_payloads_too),
+        cmocka_unit_test(what_was_packed_before_there_were_signals_reads_back),
         cmocka_unit_test(a_fresh_saga_is_small),
         cmocka_unit_test(an_empty_foreach_keeps_its_one_run),
         cmocka_unit_test(any_damaged_byte_is_found),

@@ -89,6 +89,72 @@ static void numbers_of_attempts_end_as_they_are_spoken(void **state)
     }
 }
 
+static void a_signal_that_is_awaited(void **state)
+{
+    (void)state;
+    given_started(SAGA("{'id':'ask','signal':{'name':'approved','timeout':'1h'}}"));
+    assert_says("signal",
+                "Step ask waits for the signal approved since 16:13:20, until 17:13:20, "
+                "then it fails.");
+    assert_true(bytes_equal_text(why.signal, "approved"));
+    assert_int_equal(why.since_ms, START_MS);
+    assert_int_equal(why.deadline_at_ms, START_MS + 3600000);
+    assert_int_equal(why.command_sent_at_ms, 0);
+    assert_null(why.topic.data);
+    given_started(SAGA("{'id':'ask','signal':{'name':'approved'}}"));
+    assert_says("signal", "Step ask waits for the signal approved since 16:13:20.");
+    assert_int_equal(why.deadline_at_ms, 0);
+}
+
+static void a_delay_that_lasts(void **state)
+{
+    (void)state;
+    given_started(SAGA("{'id':'rest','delay':{'for':'48h'}}"));
+    assert_says("timer", "Step rest waits until 1970-01-22 16:13:20.");
+    assert_int_equal(why.next_attempt_at_ms, START_MS + 172800000);
+    assert_int_equal(why.since_ms, START_MS);
+}
+
+#define TRIED_ONCE "'action':{'topic':'a','retry':{'max_attempts':1}}"
+
+static void a_probe_that_is_out_or_to_be_sent(void **state)
+{
+    (void)state;
+    static const char ASKS[] =
+        SAGA("{'id':'a','on_unknown':'probe','probe':{'topic':'p'}," TRIED_ONCE "}");
+    given_started(ASKS);
+    later(10000);
+    assert_says("reply",
+                "The probe of step a was sent to p at 16:13:30 (before: timeout, no reply "
+                "came in time: the effect of this attempt is unknown); its reply is "
+                "awaited until 16:13:40.");
+    assert_int_equal(why.op, OP_PROBE);
+    assert_true(bytes_equal_text(why.topic, "p"));
+    retry("a", "busy");
+    ask();
+    assert_string_equal(why.kind, "retry");
+}
+
+static void held_by_its_definition(void **state)
+{
+    (void)state;
+    static const char HOLDS[] = SAGA(STEP("a") ",{'id':'b','on_unknown':'hold'," TRIED_ONCE "}");
+    given_started(HOLDS);
+    success("a");
+    later(10000);
+    ask();
+    assert_string_equal(why.kind, "operator");
+    assert_true(bytes_equal_text(why.by, "operator"));
+    assert_non_null(strstr(why.sentence.data, "Step b was tried once (last: timeout"));
+    assert_non_null(strstr(why.sentence.data,
+                           "complete says that it happened, fail that it did "
+                           "not"));
+    operator_says("cancel");
+    assert_saga(SAGA_STUCK);
+    ask();
+    assert_non_null(strstr(why.sentence.data, "its definition holds it for an operator"));
+}
+
 static void an_undo_and_an_item(void **state)
 {
     (void)state;
@@ -255,6 +321,10 @@ int main(void)
         TEST(a_command_that_was_accepted),
         TEST(a_retry_that_waits),
         TEST(numbers_of_attempts_end_as_they_are_spoken),
+        TEST(a_signal_that_is_awaited),
+        TEST(a_delay_that_lasts),
+        TEST(a_probe_that_is_out_or_to_be_sent),
+        TEST(held_by_its_definition),
         TEST(an_undo_and_an_item),
         TEST(an_action_that_is_only_awaited),
         TEST(a_pivot_that_a_turn_waits_for),
