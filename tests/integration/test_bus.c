@@ -6,12 +6,16 @@
 #include "orchestrator/bus/topics.h"
 #include "tests/integration/test_bus_desk.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/select.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
@@ -648,6 +652,40 @@ static void a_topic_that_cannot_be_made_says_why(void **state)
     arena_done(&arena);
 }
 
+/* ---- the embedded broker ---- */
+
+/* Of a connection that the broker of this process accepted; false: the file is no such thing. */
+static bool is_of_the_broker(int fd, uint16_t port)
+{
+    struct sockaddr_in near = {0}, far;
+    socklen_t near_size = sizeof near, far_size = sizeof far;
+    return getsockname(fd, (struct sockaddr *)&near, &near_size) == 0 &&
+           near.sin_family == AF_INET && ntohs(near.sin_port) == port &&
+           getpeername(fd, (struct sockaddr *)&far, &far_size) == 0;
+}
+
+/* Else an answer waits until the client has confirmed the one before: up to 40 ms. */
+static void the_embedded_broker_holds_no_answer_back(void **state)
+{
+    (void)state;
+    struct bus *bus = desk_bus(&desk, &place, NULL);
+    assert_true(desk_await(&desk, is_up, 0));
+    const uint16_t port = (uint16_t)atoi(strrchr(place.brokers, ':') + 1);
+
+    int connections = 0;
+    for (int fd = 0; fd < FD_SETSIZE; fd++) {
+        if (!is_of_the_broker(fd, port)) continue;
+        int nodelay = 0;
+        socklen_t size = sizeof nodelay;
+        assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &size), 0);
+        assert_true(nodelay);
+        connections++;
+    }
+
+    assert_true(connections > 0);
+    bus_close(bus, 1000);
+}
+
 #define TEST(name, arrive) cmocka_unit_test_setup_teardown(name, arrive, leave)
 #define TESTS(arrive)                                                                              \
     {                                                                                              \
@@ -678,6 +716,10 @@ int main(void)
     if (sodium_init() < 0) return 1;
     const struct CMUnitTest embedded[] = TESTS(at_the_embedded_broker);
     const struct CMUnitTest kafka[] = TESTS(at_a_real_broker);
-    const int failed = cmocka_run_group_tests_name("embedded broker", embedded, NULL, NULL);
+    const struct CMUnitTest alone[] = {
+        TEST(the_embedded_broker_holds_no_answer_back, at_the_embedded_broker),
+    };
+    const int failed = cmocka_run_group_tests_name("embedded broker", embedded, NULL, NULL) +
+                       cmocka_run_group_tests_name("embedded broker alone", alone, NULL, NULL);
     return failed + cmocka_run_group_tests_name("real broker", kafka, NULL, NULL);
 }
