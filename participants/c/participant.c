@@ -15,7 +15,15 @@
 #include <string.h>
 #include <time.h>
 
-enum { POLL_MS = 100, COMMIT_MS = 1000, CONNECT_MS = 10, FLUSH_MS = 10 * 1000, TEXT_MAX = 300 };
+enum {
+    POLL_MS = 100,
+    COMMIT_MS = 1000,
+    CONNECT_MS = 10,
+    FLUSH_MS = 10 * 1000,
+    TEXT_MAX = 300,
+    LINGER_FROM = 8, /* replies at once that may wait a moment for more */
+    HURRY_MS = 1,    /* long enough for librdkafka's threads to see it */
+};
 
 struct participant {
     const struct participant_options *options;
@@ -372,7 +380,8 @@ static bool open_all(struct participant *participant)
     };
     const char *const writing[][2] = {
         {"acks",      "all"},
-        {"linger.ms", "0"  }
+ /* Many replies share requests, which are the broker's work. Few go at once: hurry. */
+        {"linger.ms", "2"  }
     };
     participant->consumer =
         connect_to(participant, RD_KAFKA_CONSUMER, reading, sizeof reading / sizeof reading[0]);
@@ -409,21 +418,31 @@ struct participant *participant_open(const struct participant_options *options)
     return NULL;
 }
 
+/* While rd_kafka_flush waits, nothing lingers. */
+static void hurry(struct participant *participant)
+{
+    if (rd_kafka_outq_len(participant->producer) >= LINGER_FROM) return;
+    (void)rd_kafka_flush(participant->producer, HURRY_MS);
+}
+
 /* Wait for one command, then drain without waiting. */
 static void turn(struct participant *participant)
 {
     const volatile sig_atomic_t *stop = participant->options->stop;
+    size_t taken = 0;
     for (int wait_ms = POLL_MS; stop == NULL || *stop == 0; wait_ms = 0) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(participant->consumer, wait_ms);
         if (message == NULL) break;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             take(participant, message);
             participant->handled = true;
+            taken++;
         }
         rd_kafka_message_destroy(message);
         if (now_ms() >= participant->next_commit_ms) break;
     }
     rd_kafka_poll(participant->producer, 0);
+    if (taken > 0 && taken < LINGER_FROM) hurry(participant);
     if (now_ms() < participant->next_commit_ms) return;
     commit_handled(participant);
     participant->next_commit_ms = now_ms() + COMMIT_MS;
