@@ -385,37 +385,6 @@ static void idle(const char *url, const char *definition, long sagas, double unu
     close_connection(&connection);
 }
 
-static void rate(const char *url, const char *definition, long sagas, double per_s)
-{
-    struct connection starter = connect_to(url);
-    struct connection watcher = connect_to(url);
-    const long before = count_ended(&watcher);
-    close_connection(&watcher); /* the server would close it, silent for minutes */
-    const double begun = now();
-    long started = 0;
-    while (started < sagas) {
-        long due = (long)((now() - begun) * per_s) - started;
-        if (due > sagas - started) due = sagas - started;
-        if (due > bulk_max()) due = bulk_max();
-        if (due > 0) {
-            start_bulk(&starter, definition, started, (int)due);
-            started += due;
-        } else {
-            pause_us(1000);
-        }
-    }
-    watcher = connect_to(url);
-    const double all_started = now();
-    while (count_ended(&watcher) - before < sagas) {
-        pause_us(WATCH_PAUSE_US);
-        if (now() - all_started > PATIENCE_S) die("out of patience");
-    }
-    printf("{\"sagas\":%ld,\"asked_per_s\":%.0f,\"sagas_per_s\":%.0f}\n", sagas, per_s,
-           (double)sagas / (now() - begun));
-    close_connection(&starter);
-    close_connection(&watcher);
-}
-
 /* ---- many connections at once (fleet.c) ---- */
 
 /* How many sagas a bulk request starts: BULK_ITEMS of the environment. */
@@ -478,6 +447,39 @@ static struct fleet_result send_fleet(struct fleet_order order, const char *url,
     request[order.request_size] = '\0';
     if (order.items == 0) order.items = 1;
     return fleet_run(&order);
+}
+
+/*
+ * An open loop that is even: few sagas a request and a request each millisecond, on connections
+ * enough that none waits for the answers before it. One connection would wait for each commit and
+ * then start at once what had become due meanwhile.
+ */
+static void rate(const char *url, const char *definition, long sagas, double per_s)
+{
+    enum { CALLERS = 256, REQUESTS_PER_S = 1000 };
+    struct connection watcher = connect_to(url);
+    const long before = count_ended(&watcher);
+    close_connection(&watcher); /* the server would close it, silent for minutes */
+    const long items = (long)((per_s + REQUESTS_PER_S - 1) / REQUESTS_PER_S);
+    const struct fleet_order order = {.connections = CALLERS,
+                                      .items = items,
+                                      .requests = (sagas + items - 1) / items,
+                                      .per_s = per_s / (double)items};
+    const double begun = now();
+    const struct fleet_result found = send_fleet(order, url, definition, "");
+    const long started = found.accepted * items;
+    watcher = connect_to(url);
+    const double all_started = now();
+    while (count_ended(&watcher) - before < started) {
+        pause_us(WATCH_PAUSE_US);
+        if (now() - all_started > PATIENCE_S) die("out of patience");
+    }
+    printf(
+        "{\"sagas\":%ld,\"asked_per_s\":%.0f,\"sagas_per_s\":%.0f,\"start_p50_ms\":%.2f,"
+        "\"start_p99_ms\":%.2f,\"refused\":%ld,\"late\":%ld}\n",
+        started, per_s, (double)started / (now() - begun), found.p50_ms, found.p99_ms,
+        (found.refused + found.other) * items, found.late * items);
+    close_connection(&watcher);
 }
 
 static void print_fleet(const char *what, long items, const struct fleet_result *found)
