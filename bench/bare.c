@@ -33,6 +33,9 @@ enum { STEPS = 3, BATCH_MAX = 4000, ID_SIZE = 37, PATIENCE_S = 120, ACQUAINTANCE
 #define ENTRIES /* packed, as long as those of a step that succeeded and one that was sent */      \
     "\\x01010d0772657365727665000100"                                                              \
     "8d8010066368617267650001c6c0d4b4a533"
+#define FIRST /* the same of a start: created, started, sent */                                    \
+    "\\x0102000300008d80200772657365727665"                                                        \
+    "0001c6c0d4b4a533"
 #define OUTPUT "{\"ok\":true}"
 #define PACKED                                                                                     \
     "\\x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"                          \
@@ -89,8 +92,9 @@ static const char *const STATEMENTS[][2] = {
      "select 999, i, 1, 1764000000000, 1, 1, 0, 1, false, false, 1764000030000, "
      "'" PACKED "'::bytea from unnest($1::uuid[]) i"                            },
     {"input",
-     "insert into sagad.saga_start (namespace_id, definition_id, id, input, labels) "
-     "select 999, 1, i, v, '{}' from unnest($1::uuid[], $2::text[]) t(i, v)"    },
+     "insert into sagad.saga_start (namespace_id, definition_id, id, input, labels, first_count, "
+     "first_entries) select 999, 1, i, v, '{}', 3, '" FIRST "'::bytea "
+     "from unnest($1::uuid[], $2::text[]) t(i, v)"                              },
     {"key",
      "insert into sagad.request_key (week, namespace_id, key, fingerprint, created_at, "
      "saga_id, status) select sagad.week_of(sagad.now_ms()), 999, i::text, "
@@ -236,8 +240,7 @@ static void commit_batch(PGconn *connection, const struct ids *fresh, const stru
         send_statement(connection, "start", ids, 0);
         send_inputs(connection, ids, fresh->count);
         send_statement(connection, "key", ids, 0);
-        send_statement(connection, "history", ids, 0);
-        statements += 4;
+        statements += 3;
     }
     for (int step = 0; step < STEPS; step++) {
         if (done[step].count == 0) continue;

@@ -34,6 +34,17 @@ static const struct column START_COLUMNS[] = {
     COLUMN(TEXT, saga_write, trace_state),
 };
 
+/* The entries of a saga's first event, beside its start; count 0: they are in the history. */
+struct first {
+    uint32_t count;
+    struct bytes entries;
+};
+
+static const struct column FIRST_COLUMNS[] = {
+    COLUMN(INT, first, count),
+    COLUMN(BYTEA, first, entries),
+};
+
 static const struct column UPDATE_COLUMNS[] = {
     COLUMN(UUID, saga_write, id),
     COLUMN(INT, saga_write, revision_before),
@@ -168,8 +179,58 @@ static void add_odd_ids(struct store *store, struct params *params, const void *
     params_array(params, (struct columns){ODD_COLUMNS, 1, sizeof(*odd)}, odd, count);
 }
 
+/* Rows of one table in the order in which they are sent. */
+struct rows {
+    const void **row;
+    size_t count;
+};
+
+static struct rows sorted_histories(struct store *store, const struct store_batch *batch)
+{
+    return (struct rows){
+        .row = sorted(store, batch->histories, batch->history_count, sizeof(struct history_write),
+                      compare_histories),
+        .count = batch->history_count,
+    };
+}
+
+/* Whether the saga's other rows tell everything of it but its entries. */
+static bool is_first_of(const struct saga_write *saga, const struct history_write *history)
+{
+    return uuid_equal(&history->id, &saga->id) && history->seq == 1 && history->revision == 1 &&
+           history->at_ms == saga->created_at_ms && history->payload.data == NULL &&
+           history->output.data == NULL;
+}
+
+static bool is_before(const struct saga_write *saga, const struct history_write *history)
+{
+    return memcmp(&saga->id, &history->id, sizeof(struct uuid)) < 0;
+}
+
+/* Move what can lie beside the starts of `sagas` out of the history; both are in order of ids. */
+static const struct first *take_firsts(struct store *store, const void *const *sagas, size_t count,
+                                       struct rows *histories)
+{
+    struct first *const firsts = arena_array(&store->scratch, count, sizeof(*firsts));
+    size_t at = 0;
+    size_t kept = 0;
+    for (size_t i = 0; i < histories->count; i++) {
+        const struct history_write *const history = histories->row[i];
+        while (at < count && is_before(sagas[at], history)) {
+            at++;
+        }
+        if (at < count && is_first_of(sagas[at], history)) {
+            firsts[at] = (struct first){history->count, history->entries};
+        } else {
+            histories->row[kept++] = history;
+        }
+    }
+    histories->count = kept;
+    return firsts;
+}
+
 static void add_fresh(struct store *store, struct round *round, int64_t near_until_ms,
-                      const void *const *sagas, size_t count)
+                      const void *const *sagas, size_t count, struct rows *histories)
 {
     struct params *const inserts = store_params(store);
     params_int(inserts, store->node);
@@ -180,6 +241,8 @@ static void add_fresh(struct store *store, struct round *round, int64_t near_unt
 
     struct params *const starts = store_params(store);
     params_columns(starts, COLUMNS(START_COLUMNS, saga_write), sagas, count);
+    params_array(starts, COLUMNS(FIRST_COLUMNS, first), take_firsts(store, sagas, count, histories),
+                 count);
     round_add(round, &SQL_SAGA_START_INSERT, starts);
 }
 
@@ -207,7 +270,9 @@ static void add_tags(struct store *store, struct round *round, const void *const
     round_add(round, &SQL_SAGA_TAG_INSERT, params);
 }
 
-static void add_sagas(struct store *store, struct round *round, const struct store_batch *batch)
+/* What lies beside the starts is taken out of `histories`. */
+static void add_sagas(struct store *store, struct round *round, const struct store_batch *batch,
+                      struct rows *histories)
 {
     const void **const sagas =
         sorted(store, batch->sagas, batch->saga_count, sizeof(struct saga_write), compare_sagas);
@@ -223,7 +288,9 @@ static void add_sagas(struct store *store, struct round *round, const struct sto
             known[known_count++] = saga;
         }
     }
-    if (fresh_count > 0) add_fresh(store, round, batch->near_until_ms, fresh, fresh_count);
+    if (fresh_count > 0) {
+        add_fresh(store, round, batch->near_until_ms, fresh, fresh_count, histories);
+    }
     add_tags(store, round, fresh, fresh_count);
     if (known_count == 0) return;
     struct params *const params = store_params(store);
@@ -233,14 +300,12 @@ static void add_sagas(struct store *store, struct round *round, const struct sto
     round_add(round, &SQL_SAGA_UPDATE, params);
 }
 
-static void add_histories(struct store *store, struct round *round, const struct store_batch *batch)
+static void add_histories(struct store *store, struct round *round, const struct rows *histories)
 {
-    if (batch->history_count == 0) return;
+    if (histories->count == 0) return;
     struct params *const params = store_params(store);
-    params_columns(params, COLUMNS(HISTORY_COLUMNS, history_write),
-                   sorted(store, batch->histories, batch->history_count,
-                          sizeof(struct history_write), compare_histories),
-                   batch->history_count);
+    params_columns(params, COLUMNS(HISTORY_COLUMNS, history_write), histories->row,
+                   histories->count);
     round_add(round, &SQL_HISTORY_INSERT, params);
 }
 
@@ -287,8 +352,9 @@ void batch_make(struct store *store, const struct store_batch *batch, struct rou
     store_round_begin(store, round);
     round_add(round, &SQL_BEGIN, NULL);
     round_add(round, &SQL_WRITER_BATCH, NULL); /* BATCH_NUMBER */
-    add_sagas(store, round, batch);
-    add_histories(store, round, batch);
+    struct rows histories = sorted_histories(store, batch);
+    add_sagas(store, round, batch, &histories);
+    add_histories(store, round, &histories);
     add_keys(store, round, batch);
     add_dead_letters(store, round, batch);
     add_processed(store, round, batch);

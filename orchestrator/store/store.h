@@ -355,7 +355,7 @@ struct history_row {
     int64_t at_ms;
     struct bytes entries, payload, output;
 };
-/* Rows that hold entries with seq > after_seq, oldest first. */
+/* Rows that hold entries with seq > after_seq, oldest first; none of a saga that is gone. */
 MUST_CHECK bool store_history(struct store *store, const struct uuid *id, uint32_t after_seq,
                               size_t limit, struct arena *arena, struct history_row **ret_rows,
                               size_t *ret_count, struct err *err);

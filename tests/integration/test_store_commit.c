@@ -213,7 +213,7 @@ static void a_history_seq_is_written_once(void **state)
     (void)state;
     struct store *const store = given_store();
     const struct saga_write saga = fresh_saga(given_id(), 1);
-    const struct history_write history = history_of(&saga, 1);
+    const struct history_write history = history_of(&saga, 2);
     COMMIT_OK(store, .sagas = &saga, .saga_count = 1, .histories = &history, .history_count = 1);
 
     const struct saga_write next = next_of(&saga);

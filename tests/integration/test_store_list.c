@@ -348,9 +348,9 @@ static void open_sagas_are_counted_by_definition_state_and_attention(void **stat
 
 /* ---- history ---- */
 
-static void history_goes_on_after_any_entry(void **state)
+/* A saga with three rows of history, of two, one and three entries. */
+static struct uuid given_history(struct store *at)
 {
-    (void)state;
     const struct saga_write saga = fresh_saga(given_id(), 1);
     struct history_write histories[] = {history_of(&saga, 1), history_of(&saga, 3),
                                         history_of(&saga, 4)};
@@ -359,8 +359,45 @@ static void history_goes_on_after_any_entry(void **state)
     histories[1].payload = BYTES("{\"p\":0.10}");
     histories[1].output = BYTES("1");
     histories[1].at_ms = 77;
-    COMMIT_OK(store, .histories = histories, .history_count = 3);
+    COMMIT_OK(at, .sagas = &saga, .saga_count = 1, .histories = histories, .history_count = 3);
+    return saga.id;
+}
 
+/* As such a saga was written before there was a place beside the start. */
+static struct uuid given_history_of_before(struct store *at)
+{
+    const struct uuid id = given_history(at);
+    char text[UUID_TEXT_SIZE];
+    uuid_print(&id, text);
+    (void)ask(
+        "with start as (update sagad.saga_start c set first_count = default, first_entries = null"
+        "                 from (select * from sagad.saga_start) before"
+        "                where c.id = '%s' and before.id = c.id"
+        "               returning c.namespace_id, c.id, before.first_count, before.first_entries)"
+        "insert into sagad.history (namespace_id, saga_id, seq, count, revision, at, entries)"
+        " select c.namespace_id, c.id, 1, c.first_count, 1, s.created_at, c.first_entries"
+        "   from start c join sagad.saga s on s.id = c.id",
+        text);
+    return id;
+}
+
+static int64_t rows_in_history(const struct uuid *id)
+{
+    char text[UUID_TEXT_SIZE];
+    uuid_print(id, text);
+    return ask_number("select count(*) from sagad.history where saga_id = '%s'", text);
+}
+
+static struct history_row *history_after(struct store *at, const struct uuid *id, uint32_t after,
+                                         size_t limit, size_t *ret_count)
+{
+    struct history_row *rows = NULL;
+    OK(store_history(at, id, after, limit, &fixture_arena, &rows, ret_count, &err));
+    return rows;
+}
+
+static void assert_history_goes_on_after_any_entry(struct store *at, const struct uuid *id)
+{
     static const struct {
         uint32_t after;
         size_t rows;
@@ -375,16 +412,32 @@ static void history_goes_on_after_any_entry(void **state)
         {6,          0, 0},
         {UINT32_MAX, 0, 0}
     };
+    size_t count = 0;
     for (size_t i = 0; i < sizeof(CASES) / sizeof(CASES[0]); i++) {
-        struct history_row *rows = NULL;
-        size_t count = 0;
-        OK(store_history(store, &saga.id, CASES[i].after, 10, &fixture_arena, &rows, &count, &err));
+        const struct history_row *const rows = history_after(at, id, CASES[i].after, 10, &count);
         assert_int_equal(count, CASES[i].rows);
         if (count > 0) assert_int_equal(rows[0].seq, CASES[i].first);
     }
-    struct history_row *rows = NULL;
+    for (size_t limit = 1; limit <= 3; limit++) {
+        const struct history_row *const rows = history_after(at, id, 0, limit, &count);
+        assert_int_equal(count, limit);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(rows[i].seq, i == 0 ? 1 : 2 + i);
+        }
+    }
+}
+
+static void history_goes_on_after_any_entry(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    const struct uuid id = given_history(at);
+
+    assert_history_goes_on_after_any_entry(at, &id);
+
+    assert_int_equal(rows_in_history(&id), 2);
     size_t count = 0;
-    OK(store_history(store, &saga.id, 2, 1, &fixture_arena, &rows, &count, &err));
+    const struct history_row *const rows = history_after(at, &id, 2, 1, &count);
     assert_int_equal(count, 1);
     assert_int_equal(rows[0].count, 1);
     assert_int_equal(rows[0].revision, 1);
@@ -392,6 +445,76 @@ static void history_goes_on_after_any_entry(void **state)
     assert_bytes(rows[0].entries, "[{}]");
     assert_bytes(rows[0].payload, "{\"p\":0.10}");
     assert_bytes(rows[0].output, "1");
+    store_close(at);
+}
+
+static void history_written_before_is_read_all_the_same(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    const struct uuid id = given_history_of_before(at);
+
+    assert_history_goes_on_after_any_entry(at, &id);
+
+    assert_int_equal(rows_in_history(&id), 3);
+    store_close(at);
+}
+
+/* What the other columns do not tell stays where it can be told. */
+static void only_a_first_row_that_follows_from_the_saga_lies_beside_its_start(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    enum { CASES = 7, BESIDE = 3 };
+    struct saga_write begun[CASES];
+    struct history_write histories[CASES];
+    for (size_t i = 0; i < CASES; i++) {
+        begun[i] = fresh_saga(given_id(), 1);
+        histories[i] = history_of(&begun[i], 1);
+    }
+    histories[0].payload = BYTES("{\"p\":1}");
+    histories[1].output = BYTES("2");
+    histories[2].revision = 2;
+    histories[4].at_ms++;
+    histories[5].seq = 2;
+    histories[6].id = given_id(); /* of no saga of the batch */
+
+    COMMIT_OK(at, .sagas = begun, .saga_count = CASES, .histories = histories,
+              .history_count = CASES);
+
+    size_t count = 0;
+    for (size_t i = 0; i < CASES - 1; i++) {
+        const struct history_row *const rows = history_after(at, &begun[i].id, 0, 10, &count);
+        assert_int_equal(count, 1);
+        assert_int_equal(rows[0].seq, histories[i].seq);
+        assert_int_equal(rows[0].count, 1);
+        assert_int_equal(rows[0].revision, histories[i].revision);
+        assert_int_equal(rows[0].at_ms, histories[i].at_ms);
+        assert_true(bytes_equal(rows[0].entries, histories[i].entries));
+        assert_true(bytes_equal(rows[0].payload, histories[i].payload));
+        assert_true(bytes_equal(rows[0].output, histories[i].output));
+        assert_int_equal(rows_in_history(&begun[i].id), i == BESIDE ? 0 : 1);
+    }
+    assert_int_equal(rows_in_history(&histories[6].id), 1);
+    assert_bytes(loaded(at, begun[0].id).payloads[0].payload, "{\"p\":1}");
+    assert_bytes(loaded(at, begun[1].id).payloads[0].output, "2");
+    store_close(at);
+}
+
+static void a_saga_that_is_gone_has_no_history(void **state)
+{
+    (void)state;
+    struct store *const at = given_store();
+    const struct uuid id = given_history(at);
+    char text[UUID_TEXT_SIZE];
+    uuid_print(&id, text);
+    (void)ask("delete from sagad.saga where id = '%s'", text);
+
+    size_t count = 1;
+    (void)history_after(at, &id, 0, 10, &count);
+
+    assert_int_equal(count, 0);
+    store_close(at);
 }
 
 /* ---- definitions ---- */
@@ -556,6 +679,9 @@ static int run(void)
         cmocka_unit_test(a_listed_saga_has_its_fields_but_no_input),
         cmocka_unit_test(open_sagas_are_counted_by_definition_state_and_attention),
         cmocka_unit_test(history_goes_on_after_any_entry),
+        cmocka_unit_test(history_written_before_is_read_all_the_same),
+        cmocka_unit_test(only_a_first_row_that_follows_from_the_saga_lies_beside_its_start),
+        cmocka_unit_test(a_saga_that_is_gone_has_no_history),
         cmocka_unit_test(content_makes_versions),
         cmocka_unit_test(a_wrong_stated_version_names_the_next),
         cmocka_unit_test(an_inline_definition_is_kept_once_and_is_no_version),

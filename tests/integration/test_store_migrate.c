@@ -200,7 +200,7 @@ static void payloads_are_compressed_with_lz4_where_the_server_has_it(void **stat
         ask_number("select count(*) from pg_attribute where attcompression = 'l' "
                    "and attrelid in ('sagad.saga'::regclass, 'sagad.saga_start'::regclass, "
                    "'sagad.history'::regclass, 'sagad.definition'::regclass)"),
-        8);
+        9);
 }
 
 static int run(void)
