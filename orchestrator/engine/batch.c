@@ -24,6 +24,7 @@ enum {
     PAUSE_FIRST_MS = 50,
     PAUSE_MAX_MS = 1000,
     RESOLVE_PAUSE_MS = 200,
+    KEYS_DOUBTED_MS = 10000,    /* after a start whose key may not have been new */
     LINGER_FROM = 16,           /* commands of a batch that may wait a moment for more */
     RESOLVE_PATIENCE_MS = 4000, /* then callers hear 503 while the commit is still unresolved */
 };
@@ -389,6 +390,8 @@ static void prepare(struct batch *batch)
     batch->now_ms = clock_wall_ms();
     batch->key_rows = arena_array(arena, batch->count, sizeof *batch->key_rows);
     batch->key_given = arena_array(arena, batch->count, sizeof *batch->key_given);
+    batch->key_unread = arena_array(arena, batch->count, sizeof *batch->key_unread);
+    batch->any_unread = false;
     batch->touched = arena_array(arena, batch->count, sizeof(struct cached *));
     batch->keys = arena_array(arena, batch->count, sizeof *batch->keys);
     batch->dead_letters = arena_array(arena, batch->count, sizeof *batch->dead_letters);
@@ -462,6 +465,22 @@ static enum try_result try_once(struct batch *batch, struct err *err)
     return result_of(err);
 }
 
+void batch_doubt_keys(struct batch *batch)
+{
+    batch->worker->keys_doubted_until_ms = clock_monotonic_ms() + KEYS_DOUBTED_MS;
+}
+
+/* What fails with keys that were taken for new says nothing yet: they are looked for, then again.
+ */
+static enum try_result try_for_the_keys(struct batch *batch, struct err *err)
+{
+    const enum try_result result = try_once(batch, err);
+    if (result == TRY_DONE || !batch->any_unread) return result;
+    batch_doubt_keys(batch); /* who hears that the database is away comes again with them */
+    batch->reads_keys = true;
+    return result == TRY_REFUSED ? TRY_CONFLICT : result;
+}
+
 static size_t without_answered(struct work **works, size_t count)
 {
     size_t kept = 0;
@@ -479,13 +498,18 @@ static size_t without_answered(struct work **works, size_t count)
 /* NOLINTNEXTLINE(misc-no-recursion): halves, so 12 deep at most */
 static bool carry_out(struct worker *worker, struct work **works, size_t count)
 {
-    struct batch batch = {.worker = worker, .works = works, .count = count};
+    struct batch batch = {
+        .worker = worker,
+        .works = works,
+        .count = count,
+        .reads_keys = clock_monotonic_ms() < worker->keys_doubted_until_ms,
+    };
     struct err err = {0};
     enum try_result result = TRY_CONFLICT;
     for (int tries = 0; result == TRY_CONFLICT && tries < CONFLICTS_MAX; tries++) {
         batch.count = without_answered(works, batch.count);
         if (batch.count == 0) return true;
-        result = try_once(&batch, &err);
+        result = try_for_the_keys(&batch, &err);
     }
     if (result == TRY_DONE) return true;
     batch.count = without_answered(works, batch.count);

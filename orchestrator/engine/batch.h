@@ -30,6 +30,9 @@ struct batch {
 
     struct request_key_row *key_rows; /* parallel to works; found only where a key was given */
     bool *key_given;
+    bool *key_unread; /* given and not looked for: taken for new, the commit tells */
+    bool any_unread;
+    bool reads_keys; /* every key is looked for before anything is decided */
 
     struct cached **touched;
     size_t touched_count;
@@ -45,11 +48,13 @@ struct batch {
     size_t outgoing_count, outgoing_room;
     struct measured *measured;
     size_t measured_count, measured_room;
-    bool stale; /* memory may have been wrong: what was decided is not to be believed */
+    bool stale; /* too little was known: what was decided is not to be believed */
 };
 
 /* load.c: request keys and sagas of the batch, two round trips at most. */
 MUST_CHECK bool batch_load(struct batch *batch, struct err *err);
+/* For some seconds keys of starts are looked for before anything is decided. */
+void batch_doubt_keys(struct batch *batch);
 /* decide.c: the pure core for each event; fills what is to be written, sent and answered. */
 void batch_decide(struct batch *batch);
 /* Write a dead letter for the record of `work`. */

@@ -145,8 +145,9 @@ static struct cached *new_saga(struct batch *batch, const struct work *work)
     return cached;
 }
 
-static void decide_start(struct batch *batch, struct work *work)
+static void decide_start(struct batch *batch, size_t i)
 {
+    struct work *work = batch->works[i];
     const struct start_request *start = &work->request->start;
     struct cached *cached = cache_find(batch->worker->cache, &work->saga_id);
     if (cached != NULL) {
@@ -159,6 +160,7 @@ static void decide_start(struct batch *batch, struct work *work)
     struct expression_error error;
     if (!saga_attributes(cached->saga, &cached->arena, &cached->saga->attributes, &error)) {
         cache_drop(batch->worker->cache, cached);
+        if (batch->key_unread[i]) batch->stale = true; /* no commit tells of its key */
         work->answer.result = RESULT_REFUSED;
         work->answer.why = keep_text(batch, error.detail);
         work->answer.pointer = "/input";
@@ -289,10 +291,11 @@ static void decide_request(struct batch *batch, size_t i)
     work->reply_result = NULL;
     if (batch->key_given[i]) {
         work->deferred = is_key_in_batch(batch, request->key.key);
+        if (work->deferred) batch_doubt_keys(batch);
         if (work->deferred || answer_from_key(batch, i)) return;
     }
     switch (request->kind) {
-    case REQUEST_START: decide_start(batch, work); break;
+    case REQUEST_START: decide_start(batch, i); break;
     case REQUEST_COMMAND: decide_command(batch, work); break;
     case REQUEST_REPLY:
         work->answer.verdict =

@@ -101,8 +101,9 @@ struct worker {
     uint64_t batch_number;
     /* events of the batch at hand that are to come again, in their order */
     struct work_list urgent_again, starts_again;
-    uint32_t pause_ms;        /* while the database is away */
-    atomic_llong progress_ms; /* monotonic: when it last came round */
+    uint32_t pause_ms;             /* while the database is away */
+    int64_t keys_doubted_until_ms; /* monotonic: until then keys of starts may be repeated ones */
+    atomic_llong progress_ms;      /* monotonic: when it last came round */
     atomic_size_t timer_count;
     atomic_bool database_up;
 };

@@ -1,7 +1,7 @@
 /*
  * orchestrator/engine/load.c
  *   What a batch needs to know before it can decide: at most two round trips, none when all its
- *   sagas are in memory.
+ *   sagas are in memory and its keys are new.
  */
 #include "orchestrator/engine/batch.h"
 
@@ -17,6 +17,16 @@ static int compare_ids(const void *a, const void *b)
                   sizeof(struct uuid));
 }
 
+/*
+ * Starts mostly come with a new key, and one that is not new meets a unique index at the commit.
+ * What need not write its key is not found out that way: a command may be refused, the id that a
+ * caller chose may exist. A start that is refused asks for another try (decide.c).
+ */
+static bool is_key_read_first(const struct batch *batch, const struct work *work)
+{
+    return batch->reads_keys || work->request->kind != REQUEST_START || work->request->start.has_id;
+}
+
 static bool load_keys(struct batch *batch, struct err *err)
 {
     struct arena *arena = &batch->worker->arena;
@@ -27,6 +37,11 @@ static bool load_keys(struct batch *batch, struct err *err)
         const struct work *work = batch->works[i];
         if (work->kind != WORK_REQUEST || work->request->key.key.data == NULL) continue;
         batch->key_given[i] = true;
+        batch->key_unread[i] = !is_key_read_first(batch, work);
+        if (batch->key_unread[i]) {
+            batch->any_unread = true;
+            continue;
+        }
         places[count] = i;
         keys[count++] = work->request->key.key;
     }
