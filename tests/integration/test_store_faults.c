@@ -60,7 +60,7 @@ static void assert_history_is_whole(struct store *store, struct uuid id, uint32_
 {
     struct history_row *rows = NULL;
     size_t count = 0;
-    OK(store_history(store, &id, 0, 1000, &fixture_arena, &rows, &count, &err));
+    OK(store_history(store, &id, 0, revision + 1, &fixture_arena, &rows, &count, &err));
     assert_int_equal(count, revision);
     for (size_t i = 0; i < count; i++) {
         assert_int_equal(rows[i].seq, i + 1);
