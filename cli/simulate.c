@@ -45,7 +45,7 @@ static enum status ask_server(struct cli *cli, const char *name, struct bytes *r
     buffer_add_char(&body, '}');
     const struct request request = {
         .method = "POST", .path = path.data, .body = buffer_bytes(&body)};
-    struct answer answer;
+    struct answer answer = {0};
     const enum status status = client_try(cli->client, &request, &cli->arena, &answer);
     const struct json_view *const found = json_value(answer.json, "rehearsal");
     if (status != STATUS_OK || found == NULL) {

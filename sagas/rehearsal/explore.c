@@ -102,13 +102,22 @@ static bool is_worth_a_fault(const struct tour *tour, const struct rehearsal_run
     return run->fault_count == 0 || !makes_call(&tour->runs[0], call);
 }
 
+static bool can_happen(const struct definition *definition, const struct rehearsal_call *call,
+                       enum fault_kind kind)
+{
+    if (call->op == OP_PROBE) return kind != FAULT_REFUSAL; /* that says "never ran" */
+    const bool is_signal =
+        call->op == OP_ACTION && definition->steps[call->step].kind == STEP_SIGNAL;
+    return !is_signal || kind == FAULT_NO_EFFECT;
+}
+
 static void branch(struct tour *tour, size_t number, const struct rehearsal_call *call)
 {
     for (enum fault_kind kind = FAULT_REFUSAL; kind <= FAULT_NO_ANSWER; kind++) {
         const struct rehearsal_run *const run = &tour->runs[number];
         struct rehearsal_fault faults[REHEARSAL_FAULTS_MAX];
         struct expression_error error;
-        if (call->op == OP_PROBE && kind == FAULT_REFUSAL) continue; /* it says "never ran" */
+        if (!can_happen(tour->definition, call, kind)) continue;
         if (is_over(tour)) return;
         memcpy(faults, run->faults, sizeof(faults));
         faults[run->fault_count] = (struct rehearsal_fault){call->step, call->op, kind};

@@ -17,7 +17,7 @@ enum { REHEARSAL_FAULTS_MAX = 2 };
 
 enum fault_kind {
     FAULT_REFUSAL,   /* answers `failure`: there is no effect */
-    FAULT_NO_EFFECT, /* no command of it arrives: no effect, no answer */
+    FAULT_NO_EFFECT, /* no command of it arrives: no effect, no answer; a signal never comes */
     FAULT_NO_ANSWER, /* takes effect each time, but no answer arrives */
 };
 
@@ -28,7 +28,7 @@ struct rehearsal_fault {
     enum fault_kind kind;
 };
 
-/* What was sent, a command and its further attempts as one. */
+/* What was sent, a command and its further attempts as one; or a signal that was waited for. */
 struct rehearsal_call {
     int step;
     int32_t index; /* or INDEX_NONE */
@@ -40,7 +40,7 @@ struct rehearsal_call {
 enum rehearsal_end {
     REHEARSAL_ENDED,   /* `state` says how */
     REHEARSAL_STUCK,   /* an operator has to decide */
-    REHEARSAL_WAITS,   /* nothing is due and nothing is out: a pause */
+    REHEARSAL_WAITS,   /* nothing is due and nothing is out: a pause, a held step, a signal */
     REHEARSAL_GOES_ON, /* it was stopped after REHEARSAL_DECISIONS_MAX events */
 };
 

@@ -1,7 +1,7 @@
 /* One run: commands are handled in the order in which they were sent, then time goes on. */
 #include "sagas/rehearsal/stage.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 /* What became of one key at its participant. */
@@ -110,15 +110,23 @@ static struct bytes output_of(const struct stage *stage, int step)
     return output == NULL ? BYTES("{}") : output->text;
 }
 
-static void note_call(struct stage *stage, const struct sent *sent, const char *answer)
+static struct rehearsal_call *find_call(const struct stage *stage, const struct sent *sent)
 {
     for (size_t i = stage->call_count; i-- > 0;) {
         struct rehearsal_call *const call = &stage->calls[i];
-        if (call->step != sent->step || call->index != sent->index || call->op != sent->op) {
-            continue;
+        if (call->step == sent->step && call->index == sent->index && call->op == sent->op) {
+            return call;
         }
-        call->attempts++;
-        call->answer = answer;
+    }
+    return NULL;
+}
+
+static void note_call(struct stage *stage, const struct sent *sent, const char *answer)
+{
+    struct rehearsal_call *const known = find_call(stage, sent);
+    if (known != NULL) {
+        known->attempts++;
+        known->answer = answer;
         return;
     }
     stage->calls = more(stage->results, stage->calls, stage->call_count, &stage->call_room,
@@ -180,6 +188,48 @@ static void handle(struct stage *stage, const struct sent *sent)
     note_call(stage, sent, "none");
 }
 
+/* ---- signals ---- */
+
+static bool is_faulty(const struct stage *stage, int step, int32_t index)
+{
+    return fault_at(stage->run, step, index, OP_ACTION) != NULL;
+}
+
+/* The first run that waits for a signal which comes. One that never does is noted once. */
+static bool find_wait(struct stage *stage, struct sent *ret_wait)
+{
+    for (int i = 0; i < stage->definition->step_count; i++) {
+        const struct step_runs *const runs = &stage->saga->steps[i];
+        if (stage->definition->steps[i].kind != STEP_SIGNAL) continue;
+        for (uint32_t k = 0; k < runs->count; k++) {
+            if (runs->run[k].state != STEP_DISPATCHED) continue;
+            const int32_t index = runs->expanded ? (int32_t)k : INDEX_NONE;
+            *ret_wait = (struct sent){i, index, OP_ACTION, 1};
+            if (!is_faulty(stage, i, index)) return true;
+            if (find_call(stage, ret_wait) == NULL) note_call(stage, ret_wait, "none");
+        }
+    }
+    return false;
+}
+
+static void send_signal(struct stage *stage, const struct sent *wait)
+{
+    struct event event = {
+        .kind = EVENT_SIGNAL,
+        .step = -1,
+        .index = INDEX_NONE,
+        .name = stage->definition->steps[wait->step].signal->name,
+        .payload = output_of(stage, wait->step),
+        .key = BYTES("once"),
+    };
+    const int32_t which[] = {wait->step, wait->index};
+    static_assert(sizeof(which) <= SIGNAL_KEY_SIZE, "each wait has its own key");
+    memcpy(event.key_digest, which, sizeof(which));
+    note_call(stage, wait, "success");
+    (void)tell(stage, &event);
+    if (stage->run->twice) (void)tell(stage, &event);
+}
+
 /* ---- time ---- */
 
 /* False: nothing is out and nothing is due. */
@@ -188,6 +238,11 @@ static bool go_on(struct stage *stage)
     if (stage->sent_first < stage->sent_count) {
         const struct sent sent = stage->sent[stage->sent_first++];
         handle(stage, &sent);
+        return true;
+    }
+    struct sent wait;
+    if (find_wait(stage, &wait)) {
+        send_signal(stage, &wait);
         return true;
     }
     const int64_t due_ms = saga_next_due_ms(stage->saga);

@@ -43,10 +43,22 @@ static void add_place(struct buffer *json, const struct definition *definition, 
     buffer_add_format(json, ",\"op\":\"%s\"", op_name(op));
 }
 
+/* null: a signal */
+static void add_topic(struct buffer *json, const struct step *step, enum op op)
+{
+    struct bytes topic = step->action.topic;
+    if (op == OP_COMPENSATE) topic = step->compensation.topic;
+    if (op == OP_PROBE) topic = step->probe->topic;
+    if (topic.data == NULL) {
+        buffer_add_text(json, "null");
+    } else {
+        json_write_string(json, topic);
+    }
+}
+
 static void add_call(struct buffer *json, const struct definition *definition,
                      const struct rehearsal_call *call)
 {
-    const struct step *const step = &definition->steps[call->step];
     add_place(json, definition, call->step, call->op);
     if (call->index == INDEX_NONE) {
         buffer_add_text(json, ",\"index\":null");
@@ -55,8 +67,7 @@ static void add_call(struct buffer *json, const struct definition *definition,
     }
     buffer_add_format(json, ",\"attempts\":%u,\"answer\":\"%s\",\"topic\":", call->attempts,
                       call->answer);
-    json_write_string(json,
-                      call->op == OP_COMPENSATE ? step->compensation.topic : step->action.topic);
+    add_topic(json, &definition->steps[call->step], call->op);
     buffer_add_char(json, '}');
 }
 

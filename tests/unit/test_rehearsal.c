@@ -34,6 +34,7 @@ static const char *calls_of(const struct rehearsal_run *run)
         const struct rehearsal_call *const call = &run->calls[i];
         if (i > 0) buffer_add_char(&text, ' ');
         if (call->op == OP_COMPENSATE) buffer_add_char(&text, '-');
+        if (call->op == OP_PROBE) buffer_add_char(&text, '?');
         buffer_add_bytes(&text, stage.definition->steps[call->step].id);
         if (call->attempts > 1) buffer_add_format(&text, "*%u", call->attempts);
     }
@@ -187,6 +188,36 @@ static void an_undo_that_is_tried_for_ever_is_seen_to_go_on(void **state)
     assert_int_equal(rehearsal.problem_count, 0);
 }
 
+static void a_signal_comes_or_never_comes_and_a_delay_passes(void **state)
+{
+    (void)state;
+    explored(SAGA(STEP("a") ",{'id':'w','signal':{'name':'go','timeout':'1h'}},"
+                            "{'id':'d','delay':{'for':'30d'}}," STEP("b")));
+    assert_string_equal(calls_of(&rehearsal.runs[0]), "a w b");
+    assert_string_equal(rehearsal_end_name(&rehearsal.runs[0]), "succeeded");
+    assert_string_equal(calls_of(run_with("w", FAULT_NO_EFFECT)), "a w -a");
+    assert_int_equal(rehearsal.problem_count, 0);
+}
+
+static void a_probe_tells_whether_there_is_anything_to_undo(void **state)
+{
+    (void)state;
+    explored(SAGA(STEP("a") ","
+                            "{'id':'b','action':{'topic':'a'},'compensation':{'topic':'u'},"
+                            "'on_unknown':'probe','probe':{'topic':'p'}}"));
+    assert_string_equal(calls_of(run_with("b", FAULT_NO_ANSWER)), "a b*3 ?b");
+    assert_string_equal(rehearsal_end_name(run_with("b", FAULT_NO_ANSWER)), "succeeded");
+    assert_string_equal(calls_of(run_with("b", FAULT_NO_EFFECT)), "a b*3 ?b -a");
+    assert_int_equal(rehearsal.problem_count, 0);
+}
+
+static void a_held_step_waits_for_an_operator(void **state)
+{
+    (void)state;
+    explored(SAGA(STEP_AND("a", "'on_unknown':'hold',")));
+    assert_string_equal(rehearsal_end_name(run_with("a", FAULT_NO_ANSWER)), "waits");
+}
+
 static void a_limit_of_events_ends_the_tour_and_says_so(void **state)
 {
     (void)state;
@@ -226,6 +257,9 @@ int main(void)
         TEST(the_first_item_of_a_foreach_fails_and_the_others_are_undone),
         TEST(a_start_that_is_refused_says_why),
         TEST(an_undo_that_is_tried_for_ever_is_seen_to_go_on),
+        TEST(a_signal_comes_or_never_comes_and_a_delay_passes),
+        TEST(a_probe_tells_whether_there_is_anything_to_undo),
+        TEST(a_held_step_waits_for_an_operator),
         TEST(a_limit_of_events_ends_the_tour_and_says_so),
         TEST(the_result_is_json),
     };
