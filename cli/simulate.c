@@ -143,7 +143,7 @@ enum status run_definitions_simulate(struct cli *cli)
     const char *const word = cli_word(cli, 0);
     const struct json_view *rehearsal = NULL;
     struct json_error error;
-    struct bytes json;
+    struct bytes json = {0};
     const enum status status =
         access(word, F_OK) == 0 ? rehearse_file(cli, word, &json) : ask_server(cli, word, &json);
     if (status != STATUS_OK) return status;

@@ -195,19 +195,32 @@ static bool is_faulty(const struct stage *stage, int step, int32_t index)
     return fault_at(stage->run, step, index, OP_ACTION) != NULL;
 }
 
-/* The first run that waits for a signal which comes. One that never does is noted once. */
-static bool find_wait(struct stage *stage, struct sent *ret_wait)
+/* The next run that waits for a signal, from that item of that step on. */
+static bool find_wait(const struct stage *stage, int step, uint32_t item, struct sent *ret_wait)
 {
-    for (int i = 0; i < stage->definition->step_count; i++) {
-        const struct step_runs *const runs = &stage->saga->steps[i];
-        if (stage->definition->steps[i].kind != STEP_SIGNAL) continue;
-        for (uint32_t k = 0; k < runs->count; k++) {
-            if (runs->run[k].state != STEP_DISPATCHED) continue;
-            const int32_t index = runs->expanded ? (int32_t)k : INDEX_NONE;
-            *ret_wait = (struct sent){i, index, OP_ACTION, 1};
-            if (!is_faulty(stage, i, index)) return true;
-            if (find_call(stage, ret_wait) == NULL) note_call(stage, ret_wait, "none");
+    for (; step < stage->definition->step_count; step++, item = 0) {
+        const struct step_runs *const runs = &stage->saga->steps[step];
+        if (stage->definition->steps[step].kind != STEP_SIGNAL) continue;
+        while (item < runs->count && runs->run[item].state != STEP_DISPATCHED) {
+            item++;
         }
+        if (item >= runs->count) continue;
+        *ret_wait = (struct sent){step, runs->expanded ? (int32_t)item : INDEX_NONE, OP_ACTION, 1};
+        return true;
+    }
+    return false;
+}
+
+/* The first signal that comes; one that never does is noted once, and its step left waiting. */
+static bool find_signal(struct stage *stage, struct sent *ret_wait)
+{
+    int step = 0;
+    uint32_t item = 0;
+    while (find_wait(stage, step, item, ret_wait)) {
+        if (!is_faulty(stage, ret_wait->step, ret_wait->index)) return true;
+        if (find_call(stage, ret_wait) == NULL) note_call(stage, ret_wait, "none");
+        step = ret_wait->step;
+        item = ret_wait->index == INDEX_NONE ? 1 : (uint32_t)ret_wait->index + 1;
     }
     return false;
 }
@@ -241,7 +254,7 @@ static bool go_on(struct stage *stage)
         return true;
     }
     struct sent wait;
-    if (find_wait(stage, &wait)) {
+    if (find_signal(stage, &wait)) {
         send_signal(stage, &wait);
         return true;
     }
