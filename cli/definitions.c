@@ -139,6 +139,7 @@ enum status run_definitions_list(struct cli *cli)
 static struct bytes does_text(struct cli *cli, const struct json_view *step)
 {
     static const char *const OTHERS[] = {"saga", "signal", "delay"};
+    static const char *const NAMED[] = {"name", "for", "until"}; /* by which it is told */
     const struct json_view *action = json_value(step, "action");
     struct buffer text = buffer_in(&cli->arena);
     if (action != NULL) {
@@ -151,7 +152,9 @@ static struct bytes does_text(struct cli *cli, const struct json_view *step)
         const struct json_view *other = json_value(step, OTHERS[i]);
         if (other == NULL) continue;
         buffer_add_format(&text, "%s ", OTHERS[i]);
-        buffer_add_bytes(&text, json_text(other, "name"));
+        for (size_t k = 0; k < sizeof NAMED / sizeof NAMED[0]; k++) {
+            buffer_add_bytes(&text, json_text(other, NAMED[k]));
+        }
     }
     return text.data != NULL ? buffer_bytes(&text) : BYTES("");
 }

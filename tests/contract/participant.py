@@ -32,9 +32,9 @@ class Command:
 
     @property
     def name(self):
-        """"pay", "pay[2]", "undo pay"."""
+        """"pay", "pay[2]", "undo pay", "probe pay"."""
         _, step, *index = self.idem.split("/")
-        return ("undo " if self.op == "compensate" else "") + step + (f"[{index[0]}]" if index else "")
+        return {"compensate": "undo ", "probe": "probe "}.get(self.op, "") + step + (f"[{index[0]}]" if index else "")
 
 
 # ---- answers: each is called as answer(participant, command) ------------------------------
