@@ -43,9 +43,10 @@ offence "$(includes 'curl/' sagas orchestrator api cli | except 'cli/')" 'libcur
 offence "$(grep -rnE --include='*.[ch]' '#include "[^"]*\.c"' sagas orchestrator api cli participants tests)" \
     'a .c file is not included'
 
-# sagas/ has arrows of its own: rehearsal -> machine -> definition -> expression -> base.
-offence "$(includes 'sagas/(expression|definition|machine)/' sagas/base)" 'sagas/base depends on nothing'
-offence "$(includes 'sagas/(definition|machine)/' sagas/expression)" 'expressions know no definitions'
+# sagas/ has arrows of its own: rehearsal -> machine -> definition -> expression, schema -> base.
+offence "$(includes 'sagas/(expression|schema|definition|machine)/' sagas/base)" 'sagas/base depends on nothing'
+offence "$(includes 'sagas/(schema|definition|machine)/' sagas/expression)" 'expressions know no definitions'
+offence "$(includes 'sagas/(expression|definition|machine)/' sagas/schema)" 'schemas know no definitions'
 offence "$(includes 'sagas/rehearsal/' sagas/machine)" 'the rules know no rehearsal'
 offence "$(includes 'sagas/machine/' sagas/definition)" 'definitions know no machine'
 
