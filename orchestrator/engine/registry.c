@@ -132,7 +132,7 @@ static const struct definition *keep(struct registry *registry, struct definitio
 static bool compile_stored(struct registry *registry, const struct definition_row *row,
                            const struct definition **ret_definition, struct err *err)
 {
-    static const struct definition_rules ANY_TOPIC = {.topics_allow = "*"};
+    static const struct definition_rules ANY_TOPIC = {.topics_allow = "*", .stored = true};
     struct arena arena = {0};
     struct definition_report report;
     struct definition *definition =

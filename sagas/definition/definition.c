@@ -2,6 +2,7 @@
 
 #include "sagas/definition/content.h"
 #include "sagas/definition/draft.h"
+#include "sagas/schema/schema.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -67,6 +68,7 @@ static struct definition *parse(struct bytes text, const struct definition_rules
     draft->arena = &definition->arena;
     draft->rules = rules;
     draft->step = -1;
+    draft->schema_room = SCHEMA_ROOM;
     draft->pending_end = &draft->pending;
     draft_check(draft, definition->source);
     problems_report(&draft->problems, draft->root, ret_report);

@@ -14,6 +14,8 @@
 
 #include <stdint.h>
 
+struct schema; /* sagas/schema/schema.h */
+
 enum {
     DEFINITION_STEPS_MAX = 500,
     DEFINITION_ATTRIBUTES_MAX = 16,
@@ -62,7 +64,8 @@ struct send {
     const struct send_header *headers;
     size_t header_count;
     uint64_t timeout_ms;
-    uint64_t heartbeat_ms; /* 0: none */
+    uint64_t heartbeat_ms;              /* 0: none */
+    const struct schema *output_schema; /* of an action and a probe; NULL: anything */
     struct retry_policy retry;
     enum on_exhausted on_exhausted; /* of a compensation */
 };
@@ -77,8 +80,9 @@ struct foreach {
 /* A step that waits for a signal. */
 struct signal_wait {
     struct bytes name;
-    uint64_t timeout_ms;       /* 0: none */
-    bool continues_on_timeout; /* else the step fails with code `timeout` */
+    uint64_t timeout_ms;         /* 0: none */
+    bool continues_on_timeout;   /* else the step fails with code `timeout` */
+    const struct schema *schema; /* of its payload; NULL: anything */
 };
 
 /* A step that waits for a time: one of the three is given. */
@@ -130,6 +134,7 @@ struct definition {
     uint32_t version;                   /* set by whoever stored it; 0: not stored yet */
     int64_t stored_id;                  /* likewise */
     struct bytes labels;                /* JSON object; {} where left out */
+    const struct schema *input_schema;  /* NULL: anything */
     uint64_t timeout_ms;                /* of the saga; 0: none */
     enum on_timeout on_timeout;
     const struct step *steps;
@@ -160,6 +165,11 @@ struct definition_report {
 
 struct definition_rules {
     const char *topics_allow; /* comma-separated globs; NULL: all but `saga.*` and `__*` */
+    /*
+     * It was registered before, maybe by a version that kept schemas without reading them: one that
+     * does not compile is passed over, for sagas end under the definition they started with.
+     */
+    bool stored;
 };
 
 /*

@@ -60,6 +60,7 @@ struct draft {
     const struct definition_rules *rules;
     struct problems problems;
     const struct json_view *root;
+    size_t schema_room; /* what further schemas may take, see schema.h */
 
     /* `defaults`, read before the steps */
     uint64_t timeout_ms;

@@ -2,6 +2,7 @@
 
 #include "sagas/base/duration.h"
 #include "sagas/definition/near.h"
+#include "sagas/schema/schema.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -282,17 +283,33 @@ void read_template(struct draft *draft, const struct json_view *value, const str
     pending_add(draft, (struct pending){.view = value, .template = field_of(object, member)});
 }
 
+static void report_schema(void *context, enum schema_level level, const struct json_view *at,
+                          const char *detail)
+{
+    struct draft *const draft = context;
+    if (level == SCHEMA_WARNING || draft->rules->stored) {
+        problems_warning(&draft->problems, at, "%s", detail);
+    } else {
+        problems_error(&draft->problems, at, "%s", detail);
+    }
+}
+
 void read_schema(struct draft *draft, const struct json_view *value, const struct member *member,
                  void *object)
 {
-    (void)object;
-    if (value->type == VIEW_OBJECT || value->type == VIEW_TRUE || value->type == VIEW_FALSE) {
-        problems_warning(&draft->problems, value, "`%s` is kept but not enforced by this version",
-                         member->name);
+    if (value->type != VIEW_OBJECT && value->type != VIEW_TRUE && value->type != VIEW_FALSE) {
+        problems_error(&draft->problems, value,
+                       "must be a JSON Schema (an object or a boolean), not %s", shown_type(value));
         return;
     }
-    problems_error(&draft->problems, value,
-                   "must be a JSON Schema (an object or a boolean), not %s", shown_type(value));
+    const struct schema_compiler compiler = {
+        .arena = draft->arena,
+        .scratch = draft->scratch,
+        .room = &draft->schema_room,
+        .say = report_schema,
+        .context = draft,
+    };
+    *(const struct schema **)field_of(object, member) = schema_compile(value, &compiler);
 }
 
 void read_nothing(struct draft *draft, const struct json_view *value, const struct member *member,

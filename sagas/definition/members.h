@@ -56,7 +56,7 @@ member_reader read_flag;       /* bool */
 member_reader read_word;       /* an enum, or unsigned */
 member_reader read_expression; /* const struct expression *: exactly one `${...}` */
 member_reader read_template;   /* const struct template *: any JSON */
-member_reader read_schema;     /* no field: an object or a boolean, kept but not enforced */
+member_reader read_schema;     /* const struct schema *: JSON Schema 2020-12 */
 member_reader read_nothing;    /* no field: a string for people and tools */
 
 /* ---- for readers elsewhere ---- */

@@ -233,7 +233,7 @@ static const struct member DEFINITION_MEMBERS[] = {
     {"version",      OPTIONAL, read_count,       FIELD(definition, stated_version), {.low = 1, .high = UINT32_MAX}},
     {"description",  OPTIONAL, read_description, 0,                                 {0}},
     {"labels",       OPTIONAL, read_labels,      0,                                 {0}},
-    {"input_schema", OPTIONAL, read_schema,      0,                                 {0}},
+    {"input_schema", OPTIONAL, read_schema,      FIELD(definition, input_schema),   {0}},
     {"timeout",      OPTIONAL, read_duration,    FIELD(definition, timeout_ms),     {0}},
     {"on_timeout",   OPTIONAL, read_word,        FIELD(definition, on_timeout),     {.words = ON_TIMEOUTS}},
     {"concurrency",  OPTIONAL, read_concurrency, 0,                                 {.later = CONCURRENCY_LATER}},

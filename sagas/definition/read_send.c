@@ -203,7 +203,7 @@ static const struct member SEND_MEMBERS[] = {
     {"timeout",       OPTIONAL, read_duration,     FIELD(send, timeout_ms),   {0}},
     {"heartbeat",     OPTIONAL, read_duration,     FIELD(send, heartbeat_ms), {0}},
     {"retry",         OPTIONAL, read_retry_member, 0,                         {0}},
-    {"output_schema", OPTIONAL, read_schema,       0,                         {0}},
+    {"output_schema", OPTIONAL, read_schema,       FIELD(send, output_schema), {0}},
 };
 static const struct member COMPENSATION_MEMBERS[] = {
     {"topic",        REQUIRED, read_topic,        0,                         {0}},

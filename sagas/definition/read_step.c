@@ -48,7 +48,7 @@ static const struct member SIGNAL_MEMBERS[] = {
     {"name",       REQUIRED, read_ident,    FIELD(signal_draft, wait.name),       {0}},
     {"timeout",    OPTIONAL, read_duration, FIELD(signal_draft, wait.timeout_ms), {0}},
     {"on_timeout", OPTIONAL, read_word,     FIELD(signal_draft, on_timeout),      {.words = SIGNAL_TIMEOUTS}},
-    {"schema",     OPTIONAL, read_schema,   0,                                    {0}},
+    {"schema",     OPTIONAL, read_schema,   FIELD(signal_draft, wait.schema),     {0}},
 };
 /* clang-format on */
 static const struct shape SIGNAL = {"a signal", SIGNAL_MEMBERS,

@@ -13,6 +13,7 @@
 #define SAGAS_MACHINE_MACHINE_H
 
 #include "sagas/machine/saga.h"
+#include "sagas/schema/schema.h"
 
 enum event_kind {
     EVENT_START, /* first event of a saga: go, or wait for start_at (held = definition paused) */
@@ -28,7 +29,8 @@ enum event_kind {
      * A signal by `name`. The first run that waits for it succeeds with `payload`; if none does it
      * is kept for the next one. Nothing is recorded of one that is not taken. UNKNOWN: no step of
      * the definition waits for that name. DUPLICATE: `key` came before, also if a step has taken
-     * that signal since. ILLEGAL: the saga takes none any more, or remembers too many.
+     * that signal since. ILLEGAL: the saga takes none any more, or remembers too many, or the
+     * payload breaks a schema (saga_signal_fits tells more).
      */
     EVENT_SIGNAL,
     EVENT_CANCEL,
@@ -138,6 +140,18 @@ int64_t saga_next_due_ms(const struct saga *saga);
  * expression_error. */
 bool saga_attributes(const struct saga *saga, struct arena *arena, struct bytes *ret_json,
                      struct expression_error *ret_error);
+
+/*
+ * Whether a saga of this definition may start with `input`. `view`: the same input, where it has
+ * been read before; NULL: it has not. False: 422 with the faults of the report.
+ */
+bool saga_input_fits(const struct definition *definition, struct bytes input,
+                     const struct json_view *view, struct arena *arena,
+                     struct schema_report *ret_report);
+
+/* The same of a signal: its payload must fit the schema of every step that waits for that name. */
+bool saga_signal_fits(const struct definition *definition, struct bytes name, struct bytes payload,
+                      struct arena *arena, struct schema_report *ret_report);
 
 /* The names of an operator's verb ("cancel", "retry", ...), for history and errors. */
 const char *event_kind_name(enum event_kind kind);

@@ -1,5 +1,6 @@
 /* What participants say. The first final outcome wins; what changes nothing is recorded. */
 #include "sagas/machine/turn.h"
+#include "sagas/schema/schema.h"
 
 #include <stdlib.h>
 
@@ -41,18 +42,16 @@ static struct trouble trouble_of(const struct turn *turn, struct bytes otherwise
 
 /* ---- taking it ---- */
 
-static enum verdict take_success(struct turn *turn, const struct run_ref *ref)
+/* The attempt is over and the next one has its time: known if that is why. */
+static enum verdict know_code(const struct run_ref *ref, struct bytes code)
 {
-    run_succeed(turn, ref, turn->event->payload);
-    return VERDICT_APPLIED;
+    return bytes_equal_text(code, ref->run->error.code) ? VERDICT_DUPLICATE : VERDICT_LATE;
 }
 
-/* The attempt is over and the next one has its time: known if that is why. */
 static enum verdict know_retry(struct turn *turn, const struct run_ref *ref)
 {
-    const struct bytes code = turn->event->code.size > 0 ? turn->event->code : BYTES("failed");
     if (ref->run->op == OP_PROBE) return VERDICT_LATE; /* the error is the action's */
-    return bytes_equal_text(code, ref->run->error.code) ? VERDICT_DUPLICATE : VERDICT_LATE;
+    return know_code(ref, turn->event->code.size > 0 ? turn->event->code : BYTES("failed"));
 }
 
 /* Past the pivot there is no way back: a refusal is one more reason to try again. */
@@ -61,6 +60,65 @@ static bool goes_on_trying(const struct turn *turn, const struct run_ref *ref)
     return ref->run->op == OP_ACTION && ref->step->on_failure == ON_FAILURE_COMPENSATE &&
            saga_direction(turn->saga) == SAGA_RUNNING && saga_is_past_pivot(turn->saga);
 }
+
+/* ---- an output that breaks its schema ---- */
+
+struct bytes fault_text(const char *what, const struct schema_report *report, struct arena *arena)
+{
+    const struct schema_fault *const first = &report->fault[0];
+    struct buffer text = buffer_in(arena);
+    buffer_add_text(&text, what);
+    if (first->pointer.size > 0) buffer_add_text(&text, " at ");
+    buffer_add_bytes(&text, first->pointer);
+    buffer_add_char(&text, ' ');
+    buffer_add_bytes(&text, first->detail);
+    if (report->count > 1) {
+        buffer_add_format(&text, " (and %zu more%s)", report->count - 1,
+                          report->more ? " at least" : "");
+    }
+    return buffer_bytes(&text);
+}
+
+static bool output_fits(const struct turn *turn, const struct run_ref *ref,
+                        struct trouble *ret_trouble)
+{
+    const struct schema *schema = run_send(ref->step, turn->event->op)->output_schema;
+    struct schema_report report;
+    /* What a probe tells becomes the action's output. */
+    if (schema == NULL && turn->event->op == OP_PROBE) schema = ref->step->action.output_schema;
+    if (schema == NULL) return true;
+    struct arena *const arena = turn->context->arena;
+    if (schema_check_text(schema, turn->event->payload, arena, &report)) return true;
+    *ret_trouble = (struct trouble){.code = BYTES("bad_output"),
+                                    .text = fault_text("the output", &report, arena)};
+    return false;
+}
+
+static enum verdict take_bad_output(struct turn *turn, const struct run_ref *ref,
+                                    const struct trouble *trouble)
+{
+    const struct bytes output = turn->event->payload;
+    if (!goes_on_trying(turn, ref)) {
+        run_reject(turn, ref, output, trouble);
+        return VERDICT_APPLIED;
+    }
+    if (!run_is_out(ref->run)) return know_code(ref, trouble->code);
+    if (output.size > 0) turn->decision->payload = output;
+    ref->run->bad_reply = false;
+    ref->run->unanswered = true; /* whatever comes of the other attempts, this one had its effect */
+    run_retry(turn, ref, trouble);
+    return VERDICT_APPLIED;
+}
+
+static enum verdict take_success(struct turn *turn, const struct run_ref *ref)
+{
+    struct trouble trouble;
+    if (!output_fits(turn, ref, &trouble)) return take_bad_output(turn, ref, &trouble);
+    run_succeed(turn, ref, turn->event->payload);
+    return VERDICT_APPLIED;
+}
+
+/* ---- the others ---- */
 
 /* A probe says that the action never ran: what ended the attempts is why it failed. */
 static enum verdict take_never_ran(struct turn *turn, const struct run_ref *ref)

@@ -49,6 +49,8 @@ static void close_run(struct turn *turn, struct step_run *run)
 static void keep_output(struct turn *turn, const struct run_ref *ref, struct bytes output)
 {
     ref->runs->collected = (struct bytes){0};
+    ref->run->output = (struct bytes){0};
+    ref->run->output_seq = 0;
     if (output.data == NULL || output.size == 0) return;
     ref->run->output = bytes_copy(turn->saga->arena, output);
     ref->run->output_seq = turn->decision->history_first_seq;
@@ -133,6 +135,20 @@ void run_refuse(struct turn *turn, const struct run_ref *ref, const struct troub
     /* A refusal speaks for the key: earlier attempts that nobody answered had no effect either. */
     ref->run->unanswered = false;
     run_give_up(turn, ref);
+}
+
+void run_reject(struct turn *turn, const struct run_ref *ref, struct bytes output,
+                const struct trouble *trouble)
+{
+    struct step_run *const run = ref->run;
+    run_leave_probe(run);
+    set_error(turn, &run->error, trouble->code, trouble->text);
+    close_run(turn, run);
+    run->bad_reply = false;
+    run->unanswered = true;
+    keep_output(turn, ref, output);
+    const struct detail detail = detail_of_error(&run->error);
+    move_run(turn, ref, RUN_NO_ANSWER, &detail);
 }
 
 /* ---- the next attempt ---- */

@@ -113,6 +113,25 @@ __attribute__((format(printf, 2, 3))) static enum verdict refuse(struct turn *tu
     return VERDICT_ILLEGAL;
 }
 
+bool saga_signal_fits(const struct definition *definition, struct bytes name, struct bytes payload,
+                      struct arena *arena, struct schema_report *ret_report)
+{
+    for (size_t i = 0; i < definition->step_count; i++) {
+        const struct signal_wait *const signal = definition->steps[i].signal;
+        if (signal == NULL || signal->schema == NULL || !bytes_equal(signal->name, name)) continue;
+        if (!schema_check_text(signal->schema, payload, arena, ret_report)) return false;
+    }
+    return true;
+}
+
+static enum verdict refuse_payload(struct turn *turn, const struct schema_report *report)
+{
+    enum { SHOWN_SIZE_MAX = 120 };
+    const struct bytes text =
+        cut_text(fault_text("its payload", report, turn->context->arena), SHOWN_SIZE_MAX);
+    return refuse(turn, "signal is not allowed: %.*s.", (int)text.size, text.data);
+}
+
 enum verdict take_signal(struct turn *turn)
 {
     const struct saga *const saga = turn->saga;
@@ -124,6 +143,11 @@ enum verdict take_signal(struct turn *turn)
         saga_direction(saga) == SAGA_COMPENSATING) {
         return refuse(turn, "signal is not allowed: the saga is %s and takes none any more.",
                       saga->revision == 0 ? "not started" : saga_state_name(saga->state));
+    }
+    struct schema_report report;
+    if (!saga_signal_fits(saga->definition, event->name, event->payload, turn->context->arena,
+                          &report)) {
+        return refuse_payload(turn, &report);
     }
     const bool waits = find_waiting(saga, event->name, &ref);
     if (saga->signal_count >= SIGNALS_MAX && (event->key.data != NULL || !waits)) {

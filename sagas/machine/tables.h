@@ -48,7 +48,7 @@ enum run_event {
     RUN_RETRY,     /* the attempt failed, the next one has its time */
     RUN_DONE,      /* success */
     RUN_NO_EFFECT, /* refused, or every attempt said that it had no effect */
-    RUN_NO_ANSWER, /* attempts are over and one of them was never answered */
+    RUN_NO_ANSWER, /* attempts are over and one of them was never answered, or not as agreed */
     RUN_SKIP,      /* by its condition or by an operator */
     RUN_NEVER_RAN, /* the saga has ended without it */
     RUN_DROPPED,   /* a wait that nobody needs any more */

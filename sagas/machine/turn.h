@@ -171,6 +171,12 @@ struct trouble { /* why an attempt failed */
 void run_succeed(struct turn *turn, const struct run_ref *ref, struct bytes output);
 /* Refused: no attempt had an effect, or the undo was declined. */
 void run_refuse(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble);
+/*
+ * Success was said, so the effect happened, but the output is not what the definition wants: undone
+ * like one whose outcome is unknown, which may read the output.
+ */
+void run_reject(struct turn *turn, const struct run_ref *ref, struct bytes output,
+                const struct trouble *trouble);
 /* Plan the next attempt by policy, or end. */
 void run_retry(struct turn *turn, const struct run_ref *ref, const struct trouble *trouble);
 /* End without another attempt; what earlier ones left open decides how. */
@@ -204,6 +210,11 @@ void turn_back(struct turn *turn, const struct step *step, const struct saga_err
 /* A turn that waited for the pivot: take it, or forget it. */
 void settle_turn(struct turn *turn);
 void finish(struct turn *turn, enum saga_event event, const struct detail *detail);
+
+/* ---- replies.c ---- */
+
+/* "the output at /id is missing (and 2 more)" */
+struct bytes fault_text(const char *what, const struct schema_report *report, struct arena *arena);
 
 /* ---- signals.c ---- */
 

@@ -27,9 +27,9 @@ static struct bytes collect(struct saga *saga, struct step_runs *runs)
 
 static struct bytes step_output(struct saga *saga, struct step_runs *runs)
 {
-    if (!runs->expanded) return runs->run[0].output;
+    /* An output that breaks its schema is kept for the undo alone. */
     if (step_standing(runs) != STANDING_DONE) return (struct bytes){0};
-    return collect(saga, runs);
+    return runs->expanded ? collect(saga, runs) : runs->run[0].output;
 }
 
 static struct bytes step_error(const struct step_runs *runs, struct arena *arena)
@@ -319,6 +319,16 @@ bool saga_output(struct turn *turn, struct bytes *ret_output, struct expression_
     }
     *ret_output = bytes_copy(turn->saga->arena, json);
     return true;
+}
+
+bool saga_input_fits(const struct definition *definition, struct bytes input,
+                     const struct json_view *view, struct arena *arena,
+                     struct schema_report *ret_report)
+{
+    const struct schema *const schema = definition->input_schema;
+    if (schema == NULL) return true;
+    if (view != NULL) return schema_check(schema, view, arena, ret_report);
+    return schema_check_text(schema, input, arena, ret_report);
 }
 
 bool saga_attributes(const struct saga *saga, struct arena *arena, struct bytes *ret_json,

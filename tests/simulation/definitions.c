@@ -95,6 +95,9 @@ static void add_send(struct world *world, const struct plan *plan, size_t i, str
         if (chance(world, 15)) {
             buffer_add_format(text, ",\"heartbeat\":\"%ums\"", 100 + (unsigned)below(world, 500));
         }
+        if (chance(world, 12)) { /* a participant says up to 59.50 */
+            buffer_add_text(text, ",\"output_schema\":{\"properties\":{\"v\":{\"maximum\":45}}}");
+        }
     } else {
         buffer_add_text(text, chance(world, 97) ? ",\"input\":\"${output}\""
                                                 : ",\"input\":\"${1 / input.zero}\"");

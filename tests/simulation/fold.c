@@ -257,6 +257,7 @@ static const struct {
     {"step.retry_scheduled",  -1,            COUNT_TIMEOUTS,          "code",   "timeout"                                  },
     {"step.failed",           -1,            COUNT_NEVER_ON,          "code",   "hopeless"                                 },
     {"step.failed",           -1,            COUNT_EXPRESSION_ERRORS, "code",   "expression_error"                         },
+    {"step.unknown",          -1,            COUNT_BAD_OUTPUTS,       "code",   "bad_output"                               },
     {"step.progress",         -1,            COUNT_PROGRESS,          NULL,     NULL                                       },
     {"step.pending",          -1,            COUNT_PENDING,           NULL,     NULL                                       },
     {"step.unknown",          -1,            COUNT_UNKNOWN,           NULL,     NULL                                       },

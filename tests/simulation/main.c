@@ -45,6 +45,7 @@ static const char *const COUNTER_NAMES[COUNTER_COUNT] = {
     [COUNT_PENDING] = "pending",
     [COUNT_TIMEOUTS] = "attempts timed out",
     [COUNT_UNKNOWN] = "unknown steps",
+    [COUNT_BAD_OUTPUTS] = "outputs that break their schema",
     [COUNT_COMPENSATIONS] = "steps undone",
     [COUNT_NOTHING_TO_UNDO] = "with nothing to undo",
     [COUNT_WAIVED] = "undos waived",

@@ -425,7 +425,7 @@ static void converge(struct world *world)
     }
 }
 
-/* Skip what failed and waits for somebody to say so. */
+/* Skip what failed and waits for somebody to say so; what must not be skipped is done by hand. */
 static void skip_failed(struct world *world, int saga)
 {
     struct arena arena = {0};
@@ -436,8 +436,12 @@ static void skip_failed(struct world *world, int saga)
             const enum step_state at = runs->run[k].state;
             if (at != STEP_COMPENSATION_FAILED && at != STEP_FAILED && at != STEP_UNKNOWN) continue;
             const int32_t index = runs->expanded ? (int32_t)k : INDEX_NONE;
+            const uint32_t revision = world->row[saga].revision;
             operate(world, saga,
                     (struct event){.kind = EVENT_STEP_SKIP, .step = (int)i, .index = index});
+            if (at != STEP_UNKNOWN || world->row[saga].revision > revision) continue;
+            operate(world, saga,
+                    (struct event){.kind = EVENT_STEP_COMPLETE, .step = (int)i, .index = index});
         }
     }
     arena_done(&arena);

@@ -402,14 +402,29 @@ static void members_that_are_kept_but_not_enforced_are_warned_of(void **state)
 {
     (void)state;
     struct parsed parsed = parsed_format(
-        "{\"name\":\"n\",\"input_schema\":{\"type\":\"object\"},\"redact\":[\"/inputs/card\"],"
+        "{\"name\":\"n\",\"input_schema\":{\"format\":\"email\"},\"redact\":[\"/inputs/card\"],"
         "\"steps\":[{\"id\":\"a\",\"effect\":{\"kind\":\"money\",\"amount\":\"${input.a}\","
         "\"currency\":\"EUR\"},\"action\":{\"topic\":\"t\",\"output_schema\":true,"
         "\"retry\":{\"never_on\":[\"Declined\"]}}," UNDO "}]}");
 
     assert_valid(&parsed);
-    assert_warnings(&parsed, "/input_schema", "/redact/0", "/steps/0/effect",
-                    "/steps/0/action/output_schema", "/steps/0/action/retry/never_on/0", NULL);
+    assert_warnings(&parsed, "/input_schema/format", "/redact/0", "/steps/0/effect",
+                    "/steps/0/action/retry/never_on/0", NULL);
+    assert_non_null(parsed.definition->input_schema);
+    assert_non_null(step_named(&parsed, "a")->action.output_schema);
+    parsed_done(&parsed);
+}
+
+static void a_schema_that_was_kept_before_it_was_read_is_passed_over(void **state)
+{
+    (void)state;
+    struct parsed parsed = parsed_stored(
+        BYTES("{\"name\":\"n\",\"input_schema\":{\"minLength\":\"x\"},\"steps\":[{\"id\":\"a\","
+              "\"action\":{\"topic\":\"t\",\"output_schema\":{\"type\":\"null\"}}," UNDO "}]}"));
+
+    assert_valid(&parsed);
+    assert_null(parsed.definition->input_schema);
+    assert_non_null(step_named(&parsed, "a")->action.output_schema);
     parsed_done(&parsed);
 }
 
@@ -588,6 +603,7 @@ int main(void)
         cmocka_unit_test(the_horizon_counts_attempts_and_waits_to_the_millisecond),
         cmocka_unit_test(an_undo_of_the_pivot_is_warned_of),
         cmocka_unit_test(members_that_are_kept_but_not_enforced_are_warned_of),
+        cmocka_unit_test(a_schema_that_was_kept_before_it_was_read_is_passed_over),
         cmocka_unit_test(a_flow_of_every_kind_is_right_but_for_the_kinds_that_do_not_run_yet),
         cmocka_unit_test(topics_follow_the_list_of_globs),
         cmocka_unit_test(a_definition_names_only_topics_of_the_list),

@@ -58,6 +58,9 @@ static const struct change CHANGES[] = {
     {"version beyond 32 bits", "/version", .top = "\"version\":4294967296"},
     {"description that is no string", "/description", .top = "\"description\":[]"},
     {"schema that is none", "/input_schema", .top = "\"input_schema\":\"object\""},
+    {"keyword that is none", "/input_schema/properties/a/minimun", .top = "\"input_schema\":{\"properties\":{\"a\":{\"minimun\":1}}}"},
+    {"schema with a bad limit", "/input_schema/minLength", .top = "\"input_schema\":{\"minLength\":\"x\"}"},
+    {"schema that lies elsewhere", "/input_schema/$ref", .top = "\"input_schema\":{\"$ref\":\"other.json\"}"},
     {"number for duration", "/timeout", .top = "\"timeout\":5"},
     {"unknown on_timeout", "/on_timeout", .top = "\"on_timeout\":\"stop\""},
     {"label that is no string", "/labels/a", .top = "\"labels\":{\"a\":1}"},
@@ -146,6 +149,8 @@ static const struct change CHANGES[] = {
     {"no duration at all", "/steps/1/action/timeout", .sends = "\"timeout\":\"0s\""},
     {"bad heartbeat", "/steps/1/action/heartbeat", .sends = "\"heartbeat\":20"},
     {"schema of the output that is none", "/steps/1/action/output_schema", .sends = "\"output_schema\":1"},
+
+    {"output with an older schema", "/steps/1/action/output_schema/definitions", .sends = "\"output_schema\":{\"definitions\":{}}"},
 
     /* retries */
     {"retry that is a number", "/steps/1/action/retry", .sends = "\"retry\":3"},

@@ -28,6 +28,14 @@ struct parsed parsed_under(struct bytes text, const char *topics_allow)
     return parsed;
 }
 
+struct parsed parsed_stored(struct bytes text)
+{
+    const struct definition_rules rules = {.topics_allow = "*", .stored = true};
+    struct parsed parsed = {0};
+    parsed.definition = definition_parse(text, &rules, fold, &parsed.arena, &parsed.report);
+    return parsed;
+}
+
 struct parsed parsed_text(struct bytes text)
 {
     return parsed_under(text, NULL);

@@ -16,6 +16,8 @@ struct parsed {
 
 struct parsed parsed_text(struct bytes text);
 struct parsed parsed_under(struct bytes text, const char *topics_allow);
+/* As one that was registered before. */
+struct parsed parsed_stored(struct bytes text);
 __attribute__((format(printf, 1, 2))) struct parsed parsed_format(const char *format, ...);
 void parsed_done(struct parsed *parsed);
 
