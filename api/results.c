@@ -12,6 +12,22 @@ bool result_is_good(const struct answer *answer)
             answer->result == RESULT_REPLAYED);
 }
 
+/* Pointers of faults are of the input, which is a member of the body. */
+static void refuse_input(struct refusal *refusal, const struct schema_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        const struct schema_fault *const fault = &report->fault[i];
+        struct buffer pointer = buffer_in(refusal->arena);
+        buffer_add_text(&pointer, "/input");
+        buffer_add_bytes(&pointer, fault->pointer);
+        (void)refuse_at(refusal, buffer_bytes(&pointer), "%.*s", (int)fault->detail.size,
+                        fault->detail.data);
+    }
+    if (report->more) {
+        (void)refuse_at(refusal, BYTES("/input"), "has more faults than these; mend them first");
+    }
+}
+
 void result_refuse(struct refusal *refusal, const struct answer *answer, enum problem missing)
 {
     const char *const why = answer->why == NULL ? "" : answer->why;
@@ -32,6 +48,10 @@ void result_refuse(struct refusal *refusal, const struct answer *answer, enum pr
                      answer->saga == NULL ? 0 : answer->saga->revision);
         return;
     case RESULT_REFUSED:
+        if (answer->input_report != NULL) {
+            refuse_input(refusal, answer->input_report);
+            return;
+        }
         (void)refuse_at(refusal, bytes_of(answer->pointer == NULL ? "" : answer->pointer), "%s",
                         why);
         return;

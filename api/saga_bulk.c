@@ -168,6 +168,17 @@ static struct item *guarded_item(struct bulk *bulk, const struct answer *answer)
     return &bulk->items[bulk->guard];
 }
 
+static void submit_guard(struct bulk *bulk);
+
+/* The next item without an answer is the guard; false: there is none. */
+static bool find_next_guard(struct bulk *bulk)
+{
+    do {
+        bulk->guard++;
+    } while (bulk->guard < bulk->count && bulk->items[bulk->guard].answer.data != NULL);
+    return bulk->guard < bulk->count;
+}
+
 /* Thread: engine worker. Nothing else of the bulk is out. */
 static void guard_started(struct request *request, const struct answer *answer)
 {
@@ -178,7 +189,19 @@ static void guard_started(struct request *request, const struct answer *answer)
         return;
     }
     take_answer(bulk, guarded_item(bulk, answer), answer);
-    submit_rest(bulk);
+    if (answer->result == RESULT_REFUSED && find_next_guard(bulk)) {
+        submit_guard(bulk); /* nothing stands under the key yet */
+    } else {
+        submit_rest(bulk);
+    }
+}
+
+static void submit_guard(struct bulk *bulk)
+{
+    struct item *const item = &bulk->items[bulk->guard];
+    item->request.key = bulk->key;
+    item->request.done = guard_started;
+    engine_submit(bulk->exchange->api->engine, &item->request);
 }
 
 static void submit(struct bulk *bulk)
@@ -191,10 +214,7 @@ static void submit(struct bulk *bulk)
         submit_rest(bulk);
         return;
     }
-    struct item *const item = &bulk->items[bulk->guard];
-    item->request.key = bulk->key;
-    item->request.done = guard_started;
-    engine_submit(bulk->exchange->api->engine, &item->request);
+    submit_guard(bulk);
 }
 
 /* ---- reading ---- */

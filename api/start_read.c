@@ -138,6 +138,7 @@ static bool read_definition(struct reading *reading, const struct json_view *def
 static bool read_input(struct reading *reading, const struct json_view *input)
 {
     reading->start->input = input == NULL ? BYTES("{}") : input->text;
+    reading->start->input_view = input;
     if (reading->start->input.size <= PAYLOAD_SIZE_MAX) return true;
     (void)refuse(reading->refusal, PROBLEM_INPUT_TOO_LARGE,
                  "the input has %zu bytes; %d are the most", reading->start->input.size,

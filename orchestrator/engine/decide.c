@@ -145,6 +145,23 @@ static struct cached *new_saga(struct batch *batch, const struct work *work)
     return cached;
 }
 
+/* After the keys and ids that are known: what was accepted once stays accepted. */
+static bool refuse_input(struct batch *batch, size_t i)
+{
+    struct work *work = batch->works[i];
+    const struct start_request *start = &work->request->start;
+    struct arena *const arena = &batch->worker->arena;
+    if (start->definition->input_schema == NULL) return false;
+    struct schema_report *const report = arena_alloc(arena, sizeof *report);
+    if (saga_input_fits(start->definition, start->input, start->input_view, arena, report)) {
+        return false;
+    }
+    if (batch->key_unread[i]) batch->stale = true; /* no commit tells of its key */
+    work->answer.result = RESULT_REFUSED;
+    work->answer.input_report = report;
+    return true;
+}
+
 static void decide_start(struct batch *batch, size_t i)
 {
     struct work *work = batch->works[i];
@@ -156,6 +173,7 @@ static void decide_start(struct batch *batch, size_t i)
         work->answer.result = same ? RESULT_EXISTS : RESULT_ID_TAKEN;
         return;
     }
+    if (refuse_input(batch, i)) return;
     cached = new_saga(batch, work);
     struct expression_error error;
     if (!saga_attributes(cached->saga, &cached->arena, &cached->saga->attributes, &error)) {

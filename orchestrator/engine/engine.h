@@ -56,7 +56,8 @@ enum request_result {
     RESULT_NOT_FOUND,   /* no such saga, or step (`why` says) */
     RESULT_NOT_ALLOWED, /* 409: `why` says what would be */
     RESULT_STALE,       /* If-Match: 412 */
-    RESULT_REFUSED,     /* 422: `why` and `pointer` (attributes that cannot be computed) */
+    RESULT_REFUSED,     /* 422: `input_report` (the input breaks its schema), else `why` and
+                           `pointer` (attributes that cannot be computed) */
     RESULT_FULL,        /* 429: too much is undispatched or queued */
     RESULT_UNAVAILABLE, /* 503: database away */
     RESULT_INTERNAL,    /* 500: quarantined */
@@ -68,8 +69,9 @@ struct start_request {
     bool has_id;
     struct uuid id; /* where has_id; else the engine makes one */
     bool fail_if_exists;
-    struct bytes input;  /* exact bytes */
-    struct bytes labels; /* compact JSON object */
+    struct bytes input;                 /* exact bytes */
+    const struct json_view *input_view; /* the same, where it has been read; NULL: not yet */
+    struct bytes labels;                /* compact JSON object */
     int64_t start_at_ms;
     struct bytes trace, trace_state;
 };
@@ -98,7 +100,8 @@ struct answer {
     enum request_result result;
     enum verdict verdict;
     const char *why;
-    const char *pointer;     /* RESULT_REFUSED */
+    const char *pointer;                      /* RESULT_REFUSED */
+    const struct schema_report *input_report; /* likewise; borrowed for the call */
     const struct saga *saga; /* as committed; NULL where there is none. Borrowed for the call */
     /* RESULT_REPLAYED of a command or bulk: what was stored */
     uint16_t stored_status;
