@@ -1,6 +1,9 @@
 /* Which runs there are: faults where an earlier run made a command. */
 #include "sagas/rehearsal/stage.h"
 
+#include "sagas/schema/schema.h"
+
+#include <stdio.h>
 #include <string.h>
 
 enum { RUNS_MAX = 20000 };
@@ -138,11 +141,29 @@ static bool explore(struct tour *tour, struct expression_error *ret_error)
     return true;
 }
 
+/* The first fault is enough: the start says all of them. */
+static bool fits_schema(const struct definition *definition, const struct rehearsal_plan *plan,
+                        struct arena *arena, struct expression_error *ret_error)
+{
+    struct schema_report report;
+    const struct bytes input = plan->input.data == NULL ? BYTES("{}") : plan->input;
+    if (definition->input_schema == NULL ||
+        schema_check_text(definition->input_schema, input, arena, &report)) {
+        return true;
+    }
+    const struct schema_fault *const fault = &report.fault[0];
+    (void)snprintf(ret_error->detail, sizeof(ret_error->detail), "input%.*s %.*s",
+                   (int)fault->pointer.size, fault->pointer.data, (int)fault->detail.size,
+                   fault->detail.data);
+    return false;
+}
+
 bool rehearse(const struct definition *definition, const struct rehearsal_plan *plan,
               struct arena *arena, struct rehearsal *ret_rehearsal,
               struct expression_error *ret_error)
 {
     struct tour tour = {.definition = definition, .plan = plan, .arena = arena};
+    if (!fits_schema(definition, plan, arena, ret_error)) return false;
     const bool played = plan->explore ? explore(&tour, ret_error)
                                       : play(&tour, plan->faults, plan->fault_count, ret_error);
     *ret_rehearsal = (struct rehearsal){

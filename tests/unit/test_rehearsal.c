@@ -218,6 +218,16 @@ static void a_held_step_waits_for_an_operator(void **state)
     assert_string_equal(rehearsal_end_name(run_with("a", FAULT_NO_ANSWER)), "waits");
 }
 
+static void an_input_that_breaks_its_schema_is_refused_as_a_start_would_be(void **state)
+{
+    (void)state;
+    struct expression_error error;
+    given(SAGA_WITH("'input_schema':{'required':['total']},", STEP("a")));
+    assert_false(rehearse(stage.definition, &(struct rehearsal_plan){.explore = true},
+                          &stage.memory, &rehearsal, &error));
+    assert_non_null(strstr(error.detail, "input/total"));
+}
+
 static void a_limit_of_events_ends_the_tour_and_says_so(void **state)
 {
     (void)state;
@@ -260,6 +270,7 @@ int main(void)
         TEST(a_signal_comes_or_never_comes_and_a_delay_passes),
         TEST(a_probe_tells_whether_there_is_anything_to_undo),
         TEST(a_held_step_waits_for_an_operator),
+        TEST(an_input_that_breaks_its_schema_is_refused_as_a_start_would_be),
         TEST(a_limit_of_events_ends_the_tour_and_says_so),
         TEST(the_result_is_json),
     };
