@@ -36,6 +36,9 @@ route_handler dead_letter_show;
 route_handler dead_letter_replay;
 route_handler dead_letter_discard;
 
+route_handler failure_list; /* failures.c */
+route_handler failure_show;
+
 route_handler reply_take; /* replies.c */
 
 route_handler meta_livez; /* meta.c */

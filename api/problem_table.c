@@ -58,6 +58,10 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "dead-letter-not-found", 404, false, "There is no such dead letter",
         "No dead letter has this id.",
         "GET /v1/dead-letters lists the open ones."},
+    [PROBLEM_FAILURE_NOT_FOUND] = {
+        "failure-not-found", 404, false, "There is no such group of failures",
+        "No saga is stuck or retrying for this reason (any more).",
+        "GET /v1/failures lists the groups that there are."},
     [PROBLEM_DOCUMENT_NOT_FOUND] = {
         "document-not-found", 404, false, "There is no such document",
         "No document has this name.",

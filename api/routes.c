@@ -15,9 +15,10 @@ enum {
 
 #define FILTER_QUERY                                                                               \
     "state definition version label attribute attention parent created_after created_before"
-#define PAGE_QUERY  "limit cursor"
-#define SAGAS_QUERY FILTER_QUERY " " PAGE_QUERY
-#define COUNT_QUERY FILTER_QUERY " exact"
+#define PAGE_QUERY     "limit cursor"
+#define SAGAS_QUERY    FILTER_QUERY " " PAGE_QUERY
+#define COUNT_QUERY    FILTER_QUERY " exact"
+#define FAILURES_QUERY "state definition " PAGE_QUERY
 
 /* One row is one route, read across. */
 /* clang-format off */
@@ -56,6 +57,9 @@ const struct route ROUTES[] = {
     {"POST", "/v1/definitions/{name}/resume",                       ROLE_OPERATOR,  SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_RESUME},
     {"POST", "/v1/definitions/{name}/versions/{version}/deprecate", ROLE_ADMIN,     SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_DEPRECATE},
     {"POST", "/v1/definitions/{name}/versions/{version}/restore",   ROLE_ADMIN,     SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_RESTORE},
+
+    {"GET",  "/v1/failures",                                        ROLE_READER,    SIDE_API,  PLACE_READER, failure_list,        FAILURES_QUERY,      BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/failures/{id}",                                   ROLE_READER,    SIDE_API,  PLACE_READER, failure_show,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
 
     {"GET",  "/v1/dead-letters",                                    ROLE_OPERATOR,  SIDE_API,  PLACE_READER, dead_letter_list,    PAGE_QUERY,        BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/dead-letters/{id}",                               ROLE_OPERATOR,  SIDE_API,  PLACE_READER, dead_letter_show,    "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},

@@ -18,6 +18,7 @@ static const char *const WAIT_STATES[] = {"pending",    "running",     "compensa
                                           "terminated", "paused",      NULL};
 static const char *const ATTENTIONS[] = {"retrying", "no_handler", "overdue", "stuck",
                                          "paused",   "bad_reply",  "held",    NULL};
+static const char *const FAILURES[] = {"stuck", "retrying", NULL};
 static const char *const IF_EXISTS[] = {"return", "fail", NULL};
 
 /* clang-format off */
@@ -46,6 +47,7 @@ static const struct option_rule OPTIONS[OPTION_COUNT] = {
     [OPTION_WAIT]            = {"wait", 'w', NULL, NULL, "wait for the end, exit 5 when it is not success"},
     [OPTION_WATCH]           = {"watch", 0, NULL, NULL, "show the steps until the end"},
     [OPTION_STATE]           = {"state", 's', "STATE", STATES, "in this state; repeated: any of them"},
+    [OPTION_ONLY]            = {"only", 0, "stuck|retrying", FAILURES, "sagas that are so"},
     [OPTION_DEFINITION]      = {"definition", 'd', "NAME", NULL, "of this definition; repeated: any of them"},
     [OPTION_ATTRIBUTE]       = {"attribute", 'a', "KEY=VALUE", NULL, "with this attribute; may be repeated"},
     [OPTION_ATTENTION]       = {"attention", 0, "REASON", ATTENTIONS, "that need attention for this reason"},

@@ -46,6 +46,7 @@ enum option {
     OPTION_WATCH,
     /* list and wait */
     OPTION_STATE,
+    OPTION_ONLY,
     OPTION_DEFINITION,
     OPTION_ATTRIBUTE,
     OPTION_ATTENTION,

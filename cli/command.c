@@ -75,6 +75,12 @@ const struct command COMMANDS[] = {
      TAKES(OPTION_LIMIT, OPTION_ALL), run_definitions_list, NULL},
     {"definitions get", "NAME [VERSION]", "show a definition", 1, 2, NEEDS_SERVER, NULL, run_definitions_get, NULL},
 
+    {"failures list", "", "what is wrong with how many sagas", 0, 0, NEEDS_SERVER,
+     TAKES(OPTION_ONLY, OPTION_DEFINITION, OPTION_LIMIT, OPTION_ALL), run_failures_list,
+     "Stuck and retrying sagas by definition, version, step and error, the largest group first.\n"
+     "  sagactl failures list --only stuck\n"},
+    {"failures show", "ID...", "show a group of failures", 1, -1, NEEDS_SERVER, NULL, run_failures_show, NULL},
+
     {"dead-letters list", "", "list replies that could not be taken", 0, 0, NEEDS_SERVER,
      TAKES(OPTION_LIMIT, OPTION_ALL), run_dead_letters_list, NULL},
     {"dead-letters replay", "ID...", "take them again", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_dead_letters_replay,

@@ -181,6 +181,7 @@ static void settle_sagas(struct batch *batch)
         cached->fresh = false;
         cached->touched = false;
         cached->stored_revision = cached->saga->revision;
+        cached->stored_failure = failures_key(cached->saga);
         arm_timer(batch, cached);
         if (engine->changed != NULL) {
             engine->changed(engine->changed_context, &cached->id, cached->saga->revision,
@@ -422,6 +423,7 @@ static bool commit(struct batch *batch, struct err *err)
     if (batch->touched_count + batch->dead_letter_count + batch->key_count == 0) return true;
     batch->processed_count =
         inbox_ranges(worker->engine->inbox, clock_monotonic_ms(), batch->processed, 64);
+    batch_note_failures(batch);
     const struct store_batch write = {
         .sagas = make_saga_writes(batch),
         .saga_count = batch->touched_count,
@@ -434,6 +436,8 @@ static bool commit(struct batch *batch, struct err *err)
         .processed_count = batch->processed_count,
         .dead_letters = batch->dead_letters,
         .dead_letter_count = batch->dead_letter_count,
+        .failures = batch->failures,
+        .failure_count = batch->failure_count,
     };
     const int64_t begun_us = clock_monotonic_us();
     bool unknown = false;

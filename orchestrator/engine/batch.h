@@ -42,6 +42,8 @@ struct batch {
     size_t key_count;
     struct dead_letter_write *dead_letters;
     size_t dead_letter_count;
+    struct failure_write *failures;
+    size_t failure_count;
     struct processed_write *processed;
     size_t processed_count;
     struct outgoing *outgoing;
@@ -74,5 +76,8 @@ struct endings batch_endings(struct batch *batch, const struct saga *saga);
 void batch_note_timeouts(struct batch *batch, const struct saga *saga,
                          const struct endings *endings);
 void batch_measure(const struct batch *batch);
+
+/* failures.c: what is wrong with which of the touched sagas is to be written. */
+void batch_note_failures(struct batch *batch);
 
 #endif

@@ -18,6 +18,7 @@ struct cached {
     struct arena arena;
     uint64_t loaded_in;       /* number of the batch that read it from PostgreSQL */
     uint32_t stored_revision; /* as committed; compare-and-set against it */
+    uint64_t stored_failure;  /* failures_key, as committed */
     size_t loaded_bytes;      /* of the arena when it came in */
     size_t counted_bytes;     /* of the arena as last counted */
     bool fresh;               /* not committed yet */

@@ -169,4 +169,17 @@ bool house_rest(struct engine *engine, int64_t ms);
 /* keeper.c */
 void *keeper_main(void *context); /* the engine */
 
+/* failures.c */
+uint64_t failures_key(const struct saga *saga); /* 0: nothing is wrong */
+/* Looking through the sagas that were there before their failures were kept. All zero: it begins.
+ */
+struct look_back {
+    bool begun, done;
+    struct uuid after;
+    uint64_t sagas;
+};
+/* One page. Any node at any time. */
+MUST_CHECK bool failures_look_back(struct engine *engine, struct store *store,
+                                   struct look_back *look, struct err *err);
+
 #endif

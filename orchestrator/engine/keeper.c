@@ -26,6 +26,7 @@ struct keeper {
     struct engine *engine;
     struct store *store;
     int64_t next_ms; /* monotonic */
+    struct look_back look;
     bool retiring;
     struct retirement pass;
     uint32_t later, failures;
@@ -79,11 +80,20 @@ static bool retire(struct keeper *keeper, int64_t *ret_rest_ms, struct err *err)
     return true;
 }
 
+static bool look_back(struct keeper *keeper, int64_t *ret_rest_ms, struct err *err)
+{
+    const int64_t begun_ms = clock_monotonic_ms();
+    if (!failures_look_back(keeper->engine, keeper->store, &keeper->look, err)) return false;
+    *ret_rest_ms = clock_monotonic_ms() - begun_ms + 1;
+    return true;
+}
+
 static bool keep(struct keeper *keeper, int64_t *ret_rest_ms, struct err *err)
 {
     const int64_t now_ms = clock_monotonic_ms();
     *ret_rest_ms = AGAIN_MS;
     if (!open_keeper(keeper, err)) return false;
+    if (!keeper->look.done) return look_back(keeper, ret_rest_ms, err);
     if (keeper->retiring) return retire(keeper, ret_rest_ms, err);
     if (now_ms < keeper->next_ms) return true;
     if (!store_maintain(keeper->store, clock_wall_ms(), err)) return false;

@@ -99,6 +99,7 @@ static bool fill(struct batch *batch, const struct saga_row *row, struct err *er
         saga_attach(saga, row->payloads[i].seq, row->payloads[i].payload, row->payloads[i].output);
     }
     cached->stored_revision = row->revision;
+    cached->stored_failure = failures_key(saga);
     cached->loaded_in = worker->batch_number;
     cache_settle(worker->cache, cached);
     return true;

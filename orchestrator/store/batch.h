@@ -13,4 +13,7 @@ enum { BATCH_NUMBER = 1 };
 /* Begin ... commit; parameters live in the scratch arena. */
 void batch_make(struct store *store, const struct store_batch *batch, struct round *round);
 
+/* failure.c: after the rows of the sagas, which hold the locks. */
+void batch_add_failures(struct store *store, struct round *round, const struct store_batch *batch);
+
 #endif

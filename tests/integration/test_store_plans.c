@@ -28,6 +28,7 @@ static const struct {
     {" on request_key_w",      {{"(key =", ""}}                                                  },
     {" on processed_message_", {{"(topic =", "(partition ="}}                                    },
     {" on dead_letter ",       {{"(id ", ""}}                                                    },
+    {" on failure ",           {{"(saga_id ", "(namespace_id"}, {"(state =", "(namespace_id"}}   },
 };
 
 static bool is_allowed(size_t rule, const char *condition)
@@ -118,6 +119,8 @@ static const char GROW[] =
     "  from sagad.saga, generate_series(1, 2) seq;"
     "insert into sagad.saga_tag select 1, 'l', 'customer', 'c' || (row_number() over () % 5000), id"
     "  from sagad.saga;"
+    "insert into sagad.failure select 1, id, definition_id, 7 + definition_id, created_at, 2, 0,"
+    "    'pay', 'timeout' from sagad.saga where attention <> 0;"
     "insert into sagad.request_key select sagad.week_of(sagad.now_ms()), 1, 'key' || i, '\\x00',"
     "    sagad.now_ms(), null, 201, null from generate_series(1, 20000) i;"
     "insert into sagad.dead_letter (namespace_id, at, topic, partition, \"offset\", reason)"

@@ -1,0 +1,3 @@
+-- $1 namespace
+delete from sagad.failure_backfill b
+ where b.namespace_id = $1::int;
