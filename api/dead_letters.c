@@ -8,7 +8,6 @@
 #include "api/remember.h"
 #include "api/server.h"
 #include "api/text.h"
-#include "orchestrator/base/clock.h"
 #include "orchestrator/store/store.h"
 
 #include <inttypes.h>
@@ -125,40 +124,6 @@ enum handled dead_letter_show(struct exchange *exchange, struct store *store)
 
 /* ---- replay and discard ---- */
 
-/*
- * The record as it was, out of its row, but of this moment: should it be dead again before its
- * letter is marked, it gets a letter of its own.
- */
-static bool record_of(struct exchange *exchange, const struct dead_letter_row *row,
-                      struct bus_record *ret_record)
-{
-    const struct json_view *headers = NULL;
-    struct json_error error;
-    if (!json_view_parse(row->headers, &exchange->arena, &headers, &error)) return false;
-    struct bus_header *const made =
-        arena_array(&exchange->arena, (size_t)headers->count + 1, sizeof(*made));
-    size_t count = 0;
-    for (const struct json_view *pair = headers->child; pair != NULL; pair = pair->next) {
-        const struct json_view *const name = json_view_item(pair, 0);
-        const struct json_view *const value = json_view_item(pair, 1);
-        if (name == NULL || value == NULL) return false;
-        made[count].name = name->string;
-        if (value->type == VIEW_STRING) made[count].value = value->string;
-        count++;
-    }
-    *ret_record = (struct bus_record){
-        .topic = row->topic,
-        .partition = row->partition,
-        .offset = row->offset,
-        .at_ms = clock_wall_ms(),
-        .key = row->key,
-        .value = row->value,
-        .headers = made,
-        .header_count = count,
-    };
-    return true;
-}
-
 static enum handled settle(struct exchange *exchange, struct store *store,
                            struct dead_letter_row *row, const char *how)
 {
@@ -195,7 +160,7 @@ enum handled dead_letter_replay(struct exchange *exchange, struct store *store)
     struct dead_letter_row row;
     struct bus_record record;
     if (!begin(exchange, store, &row)) return ANSWERED;
-    if (!record_of(exchange, &row, &record)) {
+    if (!engine_letter_record(&row, &exchange->arena, &record)) {
         return exchange_problem(exchange, PROBLEM_INTERNAL, "the stored record cannot be read");
     }
     if (!engine_replay_record(exchange->api->engine, &record)) {

@@ -39,6 +39,15 @@ route_handler dead_letter_discard;
 route_handler failure_list; /* failures.c */
 route_handler failure_show;
 
+/* `verb` of the routes of batch_steer. */
+enum { STEER_PAUSE, STEER_RESUME, STEER_STOP };
+
+route_handler batch_create; /* batches.c */
+route_handler batch_list;
+route_handler batch_show;
+route_handler batch_items;
+route_handler batch_steer;
+
 route_handler reply_take; /* replies.c */
 
 route_handler meta_livez; /* meta.c */

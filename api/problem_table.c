@@ -62,6 +62,10 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "failure-not-found", 404, false, "There is no such group of failures",
         "No saga is stuck or retrying for this reason (any more).",
         "GET /v1/failures lists the groups that there are."},
+    [PROBLEM_BATCH_NOT_FOUND] = {
+        "batch-not-found", 404, false, "There is no such batch",
+        "No batch has this id; those that ended long ago are deleted.",
+        "GET /v1/batches lists those that there are."},
     [PROBLEM_DOCUMENT_NOT_FOUND] = {
         "document-not-found", 404, false, "There is no such document",
         "No document has this name.",
@@ -110,6 +114,10 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "too-many-items", 413, false, "The bulk has too many items",
         "A bulk holds at most 1,000 items. None of them was started.",
         "Send several bulks."},
+    [PROBLEM_BATCH_TOO_LARGE] = {
+        "batch-too-large", 413, false, "Too much for one batch",
+        "A batch takes at most 10,000,000 items, 100,000 by their ids. Nothing was frozen.",
+        "Narrow the filter, by definition, version or time of creation, and make several."},
     [PROBLEM_URI_TOO_LONG] = {
         "uri-too-long", 414, false, "The request target is too long",
         "Path and query are at most 8 KiB.",

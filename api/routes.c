@@ -19,6 +19,8 @@ enum {
 #define SAGAS_QUERY    FILTER_QUERY " " PAGE_QUERY
 #define COUNT_QUERY    FILTER_QUERY " exact"
 #define FAILURES_QUERY "state definition " PAGE_QUERY
+#define BATCHES_QUERY  "state " PAGE_QUERY
+#define ITEMS_QUERY    "failed " PAGE_QUERY
 
 /* One row is one route, read across. */
 /* clang-format off */
@@ -58,8 +60,16 @@ const struct route ROUTES[] = {
     {"POST", "/v1/definitions/{name}/versions/{version}/deprecate", ROLE_ADMIN,     SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_DEPRECATE},
     {"POST", "/v1/definitions/{name}/versions/{version}/restore",   ROLE_ADMIN,     SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_RESTORE},
 
-    {"GET",  "/v1/failures",                                        ROLE_READER,    SIDE_API,  PLACE_READER, failure_list,        FAILURES_QUERY,      BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/failures",                                        ROLE_READER,    SIDE_API,  PLACE_READER, failure_list,        FAILURES_QUERY,    BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/failures/{id}",                                   ROLE_READER,    SIDE_API,  PLACE_READER, failure_show,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+
+    {"POST", "/v1/batches",                                         ROLE_OPERATOR,  SIDE_API,  PLACE_READER, batch_create,        "dry_run",         BODY_REQUIRED, BULK_MAX,    PRODUCES_JSON,   0},
+    {"GET",  "/v1/batches",                                         ROLE_READER,    SIDE_API,  PLACE_READER, batch_list,          BATCHES_QUERY,     BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/batches/{id}",                                    ROLE_READER,    SIDE_API,  PLACE_READER, batch_show,          "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/batches/{id}/items",                              ROLE_READER,    SIDE_API,  PLACE_READER, batch_items,         ITEMS_QUERY,       BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"POST", "/v1/batches/{id}/pause",                              ROLE_OPERATOR,  SIDE_API,  PLACE_READER, batch_steer,         "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   STEER_PAUSE},
+    {"POST", "/v1/batches/{id}/resume",                             ROLE_OPERATOR,  SIDE_API,  PLACE_READER, batch_steer,         "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   STEER_RESUME},
+    {"POST", "/v1/batches/{id}/stop",                               ROLE_OPERATOR,  SIDE_API,  PLACE_READER, batch_steer,         "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   STEER_STOP},
 
     {"GET",  "/v1/dead-letters",                                    ROLE_OPERATOR,  SIDE_API,  PLACE_READER, dead_letter_list,    PAGE_QUERY,        BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/dead-letters/{id}",                               ROLE_OPERATOR,  SIDE_API,  PLACE_READER, dead_letter_show,    "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},

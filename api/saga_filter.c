@@ -12,6 +12,7 @@ struct reading {
     struct bytes *definitions;
     struct tag_write *tags;
     bool matches_nothing;
+    const struct parameter *in_body; /* the one at hand, where a body holds them */
 };
 
 typedef bool filter_reader(struct reading *reading, struct bytes value);
@@ -19,8 +20,15 @@ typedef bool filter_reader(struct reading *reading, struct bytes value);
 static bool refuse_value(struct reading *reading, const char *what, struct bytes value)
 {
     const struct bytes shown = body_shown(value);
-    return refuse(&reading->exchange->refusal, PROBLEM_INVALID_QUERY, "%s: '%.*s'", what,
-                  (int)shown.size, shown.data);
+    struct refusal *const refusal = &reading->exchange->refusal;
+    if (reading->in_body != NULL) {
+        struct buffer pointer = buffer_in(refusal->arena);
+        buffer_add_text(&pointer, "/filter");
+        json_pointer_add(&pointer, reading->in_body->name);
+        return refuse_at(refusal, buffer_bytes(&pointer), "%s: '%.*s'", what, (int)shown.size,
+                         shown.data);
+    }
+    return refuse(refusal, PROBLEM_INVALID_QUERY, "%s: '%.*s'", what, (int)shown.size, shown.data);
 }
 
 /* Said twice it is meant once: what drives a search takes one after the other. */
@@ -173,23 +181,42 @@ static filter_reader *reader_of(struct bytes name)
     return read_other;
 }
 
+static bool read_all(struct reading *reading, const struct parameter *parameters, size_t count,
+                     bool in_body)
+{
+    struct arena *const arena = &reading->exchange->arena;
+    reading->states = arena_array(arena, count + 1, sizeof(*reading->states));
+    reading->definitions = arena_array(arena, count + 1, sizeof(*reading->definitions));
+    reading->tags = arena_array(arena, count + 1, sizeof(*reading->tags));
+    reading->filter = (struct saga_filter){
+        .states = reading->states,
+        .definitions = reading->definitions,
+        .tags = reading->tags,
+    };
+    for (size_t i = 0; i < count; i++) {
+        reading->in_body = in_body ? &parameters[i] : NULL;
+        if (!reader_of(parameters[i].name)(reading, parameters[i].value)) return false;
+    }
+    return true;
+}
+
 bool saga_filter_read(struct exchange *exchange, struct saga_filter *ret_filter,
                       bool *ret_matches_nothing)
 {
-    const size_t count = exchange->uri.parameter_count;
     struct reading reading = {.exchange = exchange};
-    reading.states = arena_array(&exchange->arena, count + 1, sizeof(*reading.states));
-    reading.definitions = arena_array(&exchange->arena, count + 1, sizeof(*reading.definitions));
-    reading.tags = arena_array(&exchange->arena, count + 1, sizeof(*reading.tags));
-    reading.filter = (struct saga_filter){
-        .states = reading.states,
-        .definitions = reading.definitions,
-        .tags = reading.tags,
-    };
-    for (size_t i = 0; i < count; i++) {
-        const struct parameter *const parameter = &exchange->uri.parameters[i];
-        if (!reader_of(parameter->name)(&reading, parameter->value)) return false;
+    if (!read_all(&reading, exchange->uri.parameters, exchange->uri.parameter_count, false)) {
+        return false;
     }
+    *ret_filter = reading.filter;
+    *ret_matches_nothing = reading.matches_nothing;
+    return true;
+}
+
+bool saga_filter_of(struct exchange *exchange, const struct parameter *parameters, size_t count,
+                    struct saga_filter *ret_filter, bool *ret_matches_nothing)
+{
+    struct reading reading = {.exchange = exchange};
+    if (!read_all(&reading, parameters, count, true)) return false;
     *ret_filter = reading.filter;
     *ret_matches_nothing = reading.matches_nothing;
     return true;

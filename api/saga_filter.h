@@ -14,5 +14,8 @@
  */
 bool saga_filter_read(struct exchange *exchange, struct saga_filter *ret_filter,
                       bool *ret_matches_nothing);
+/* The same of parameters that a body's /filter holds: refused at their place there. */
+bool saga_filter_of(struct exchange *exchange, const struct parameter *parameters, size_t count,
+                    struct saga_filter *ret_filter, bool *ret_matches_nothing);
 
 #endif

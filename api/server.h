@@ -33,7 +33,8 @@ struct api {
     struct http *http, *admin;
     struct admission admission; /* of starts */
     atomic_bool stopping;
-    atomic_bool counts; /* a reader is busy with a long count */
+    atomic_bool freezes; /* a reader is busy with making a batch */
+    atomic_bool counts;  /* a reader is busy with a long count */
     atomic_uint_fast64_t next_request;
     uint32_t request_prefix;
     pthread_t clock;

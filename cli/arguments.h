@@ -57,6 +57,13 @@ enum option {
     OPTION_ALL,
     OPTION_FOR,
     OPTION_EXACT,
+    /* batch */
+    OPTION_FAILURE,
+    OPTION_CAUSE,
+    OPTION_TOPIC,
+    OPTION_STEP,
+    OPTION_RATE,
+    OPTION_FAILED,
     /* the rest */
     OPTION_TOPICS_ALLOW,
     OPTION_EXPLORE,

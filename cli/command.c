@@ -81,6 +81,31 @@ const struct command COMMANDS[] = {
      "  sagactl failures list --only stuck\n"},
     {"failures show", "ID...", "show a group of failures", 1, -1, NEEDS_SERVER, NULL, run_failures_show, NULL},
 
+    {"batch start", "VERB [ID...]", "one command to many sagas", 1, -1, NEEDS_SERVER,
+     TAKES(CHANGES, OPTION_STATE, OPTION_DEFINITION, OPTION_VERSION, OPTION_LABEL, OPTION_ATTRIBUTE, OPTION_ATTENTION,
+           OPTION_PARENT, OPTION_CREATED_AFTER, OPTION_CREATED_BEFORE, OPTION_FAILURE, OPTION_CAUSE, OPTION_TOPIC,
+           OPTION_STEP, OPTION_INDEX, OPTION_RESULT, OPTION_RATE, OPTION_WAIT),
+     run_batch_start,
+     "Verbs: cancel, retry, retry_now, skip, terminate, pause, resume, and replay of dead letters.\n"
+     "The set is what the filter finds now, or the ids; sagas that have ended are left alone. On a terminal count and\n"
+     "sample are shown before it asks; elsewhere --yes is required.\n"
+     "With --wait it exits with 5 when an item failed or the batch was stopped, 124 at the --timeout.\n"
+     "  sagactl batch start retry --failure ID --rate 50 --reason 'gateway is back' --wait\n"
+     "  sagactl batch start cancel --definition order-checkout --created-before 1d --dry-run --reason stale\n"},
+    {"batch list", "", "list batches, newest first", 0, 0, NEEDS_SERVER, TAKES(OPTION_LIMIT, OPTION_ALL),
+     run_batch_list, NULL},
+    {"batch get", "ID...", "show a batch", 1, -1, NEEDS_SERVER, NULL, run_batch_get, NULL},
+    {"batch items", "ID", "show what became of each item", 1, 1, NEEDS_SERVER,
+     TAKES(OPTION_FAILED, OPTION_LIMIT, OPTION_ALL), run_batch_items, NULL},
+    {"batch wait", "ID...", "wait until batches are done", 1, -1, NEEDS_SERVER, NULL, run_batch_wait,
+     "Exits with 5 when an item failed or a batch was stopped, 124 at the --timeout.\n"},
+    {"batch pause", "ID...", "hold a batch", 1, -1, NEEDS_SERVER, TAKES(OPTION_REASON, OPTION_IDEMPOTENCY_KEY),
+     run_batch_pause, NULL},
+    {"batch resume", "ID...", "let a paused batch go on", 1, -1, NEEDS_SERVER,
+     TAKES(OPTION_REASON, OPTION_IDEMPOTENCY_KEY), run_batch_resume, NULL},
+    {"batch stop", "ID...", "end a batch; what is done stays", 1, -1, NEEDS_SERVER,
+     TAKES(OPTION_REASON, OPTION_IDEMPOTENCY_KEY), run_batch_stop, NULL},
+
     {"dead-letters list", "", "list replies that could not be taken", 0, 0, NEEDS_SERVER,
      TAKES(OPTION_LIMIT, OPTION_ALL), run_dead_letters_list, NULL},
     {"dead-letters replay", "ID...", "take them again", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_dead_letters_replay,

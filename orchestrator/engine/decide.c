@@ -209,6 +209,54 @@ static enum request_result command_result(enum verdict verdict)
     abort();
 }
 
+/* A verb to several runs: applied when it was to any of them. */
+struct each {
+    struct batch *batch;
+    struct cached *cached;
+    const struct command_request *command;
+    bool applied;
+    struct decision refusal;
+};
+
+/* To the runs of one step. What an earlier one changed is seen by those behind it. */
+static void decide_each_of(struct each *each, const struct event *event, int step)
+{
+    const struct saga *saga = each->cached->saga;
+    for (uint32_t i = 0; i == 0 || i < saga->steps[step].count; i++) {
+        const struct step_runs *runs = &saga->steps[step];
+        const bool waits = runs->run[i].next_attempt_at_ms != 0;
+        if (each->command->scope == SCOPE_WAITING && !waits) continue;
+        struct event one = *event;
+        struct decision decision;
+        one.step = step;
+        one.index = runs->expanded && runs->count > 0 ? (int32_t)i : INDEX_NONE;
+        decide(each->batch, each->cached, &one, &decision);
+        if (decision.verdict == VERDICT_APPLIED) {
+            each->applied = true;
+        } else {
+            each->refusal = decision;
+        }
+    }
+}
+
+static void decide_each(struct batch *batch, struct cached *cached,
+                        const struct command_request *command, const struct event *event,
+                        struct decision *ret_decision)
+{
+    struct each each = {
+        .batch = batch,
+        .cached = cached,
+        .command = command,
+        .refusal = {.verdict = VERDICT_ILLEGAL,
+                    .why = "no step of the saga waits for its next attempt"},
+    };
+    for (int step = 0; step < (int)cached->saga->definition->step_count; step++) {
+        if (event->step < 0 || step == event->step) decide_each_of(&each, event, step);
+    }
+    *ret_decision = each.refusal;
+    if (each.applied) ret_decision->verdict = VERDICT_APPLIED;
+}
+
 static void decide_command(struct batch *batch, struct work *work)
 {
     const struct command_request *command = &work->request->command;
@@ -226,7 +274,11 @@ static void decide_command(struct batch *batch, struct work *work)
     work->answer.result = RESULT_STALE;
     if (command->has_if_match && command->if_match != cached->saga->revision) return;
     struct decision decision;
-    decide(batch, cached, &event, &decision);
+    if (command->scope == SCOPE_ONE) {
+        decide(batch, cached, &event, &decision);
+    } else {
+        decide_each(batch, cached, command, &event, &decision);
+    }
     work->answer.verdict = decision.verdict;
     work->answer.result = command_result(decision.verdict);
     work->answer.why = decision.verdict == VERDICT_UNKNOWN ? "the step has no such item"

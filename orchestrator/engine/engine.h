@@ -76,12 +76,20 @@ struct start_request {
     struct bytes trace, trace_state;
 };
 
+/* Which runs of the saga's steps a step verb is meant for. */
+enum command_scope {
+    SCOPE_ONE,     /* the event says */
+    SCOPE_ALL,     /* every item of the step to which it may be done */
+    SCOPE_WAITING, /* of any step, or of that one: whatever waits for its next attempt */
+};
+
 struct command_request {
     struct uuid saga_id;
     bool has_if_match;
     uint32_t if_match;  /* revision */
     struct event event; /* step verbs: `step` is -1 and step_id names it */
     struct bytes step_id;
+    enum command_scope scope;
 };
 
 struct reply_request {
@@ -152,6 +160,9 @@ void engine_health(struct engine *engine, struct engine_health *ret_health);
 /* A definition was resumed: its sagas that wait for that go on soon. Thread-safe. */
 void engine_release(struct engine *engine);
 
+/* The record as it was, but of this moment; false: the row cannot be read. */
+bool engine_letter_record(const struct dead_letter_row *row, struct arena *arena,
+                          struct bus_record *ret_record);
 /* Put a dead letter's record through the path again. Thread-safe; false: queue full. */
 bool engine_replay_record(struct engine *engine, const struct bus_record *record);
 

@@ -283,6 +283,9 @@ void *house_main(void *context)
     struct house house = {.engine = engine};
     engine->keeper_running = pthread_create(&engine->keeper_thread, NULL, keeper_main, engine) == 0;
     if (!engine->keeper_running) log_event(LOG_ERROR, "keeper_failed", "reason=\"no thread\"");
+    engine->batches_running =
+        pthread_create(&engine->batches_thread, NULL, operator_batches_main, engine) == 0;
+    if (!engine->batches_running) log_event(LOG_ERROR, "batches_failed", "reason=\"no thread\"");
     do {
         struct err err;
         if (!go_round(&house, &err)) {
@@ -291,6 +294,7 @@ void *house_main(void *context)
         look_at_a_topic(engine);
     } while (house_rest(engine, house.busy ? BUSY_ROUND_MS : ROUND_MS));
     if (engine->keeper_running) pthread_join(engine->keeper_thread, NULL);
+    if (engine->batches_running) pthread_join(engine->batches_thread, NULL);
     arena_done(&house.arena);
     return NULL;
 }

@@ -8,6 +8,7 @@
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
 #include "orchestrator/telemetry/metrics.h"
+#include "sagas/base/json_view.h"
 
 #include <time.h>
 
@@ -224,6 +225,38 @@ void engine_bus_callbacks(struct engine *engine, struct bus_callbacks *ret_callb
         .on_undelivered = on_undelivered,
         .on_broker = on_broker,
     };
+}
+
+/*
+ * Of this moment: should it be dead again before its letter is marked, it gets a letter of its own.
+ */
+bool engine_letter_record(const struct dead_letter_row *row, struct arena *arena,
+                          struct bus_record *ret_record)
+{
+    const struct json_view *headers = NULL;
+    struct json_error error;
+    if (!json_view_parse(row->headers, arena, &headers, &error)) return false;
+    struct bus_header *made = arena_array(arena, (size_t)headers->count + 1, sizeof *made);
+    size_t count = 0;
+    for (const struct json_view *pair = headers->child; pair != NULL; pair = pair->next) {
+        const struct json_view *name = json_view_item(pair, 0);
+        const struct json_view *value = json_view_item(pair, 1);
+        if (name == NULL || value == NULL) return false;
+        made[count].name = name->string;
+        if (value->type == VIEW_STRING) made[count].value = value->string;
+        count++;
+    }
+    *ret_record = (struct bus_record){
+        .topic = row->topic,
+        .partition = row->partition,
+        .offset = row->offset,
+        .at_ms = clock_wall_ms(),
+        .key = row->key,
+        .value = row->value,
+        .headers = made,
+        .header_count = count,
+    };
+    return true;
 }
 
 bool engine_replay_record(struct engine *engine, const struct bus_record *record)

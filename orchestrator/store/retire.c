@@ -29,6 +29,7 @@ enum phase {
     TAKE_WEEK_OUT,
     LOOK_BESIDE,
     DELETE_LETTERS,
+    DELETE_BATCHES,
     PHASE_COUNT,
 };
 
@@ -202,13 +203,28 @@ static bool delete_letters(struct store *store, int64_t retention_ms, struct ret
     if (!ask(store, &round, &SQL_RETIRE_DEAD_LETTERS, params, err)) return false;
     pass->letter = result_bigint(round.result[0], 0, 0);
     pass->letters += (uint64_t)result_bigint(round.result[0], 0, 2);
-    if (result_bigint(round.result[0], 0, 1) < PAGE_ROWS) pass->next = RETIRE_DONE;
+    if (result_bigint(round.result[0], 0, 1) < PAGE_ROWS) go_to(pass, DELETE_BATCHES);
+    return true;
+}
+
+static bool delete_batches(struct store *store, int64_t retention_ms, struct retirement *pass,
+                           struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    struct params *const params = store_params(store);
+    params_bigint(params, retention_ms);
+    params_bigint(params, PAGE_ROWS);
+    if (!ask(store, &round, &SQL_RETIRE_BATCHES, params, err)) return false;
+    if (!result_bool(round.result[0], 0, 1)) pass->next = RETIRE_DONE;
     return true;
 }
 
 static step *const STEPS[PHASE_COUNT] = {
-    [DROP_WEEKS] = drop_weeks,       [FIND_WEEK] = find_week,     [DELETE_SAGAS] = delete_sagas,
-    [TAKE_WEEK_OUT] = take_week_out, [LOOK_BESIDE] = look_beside, [DELETE_LETTERS] = delete_letters,
+    [DROP_WEEKS] = drop_weeks,         [FIND_WEEK] = find_week,
+    [DELETE_SAGAS] = delete_sagas,     [TAKE_WEEK_OUT] = take_week_out,
+    [LOOK_BESIDE] = look_beside,       [DELETE_LETTERS] = delete_letters,
+    [DELETE_BATCHES] = delete_batches,
 };
 
 bool store_retire(struct store *store, int64_t retention_ms, struct retirement *pass,

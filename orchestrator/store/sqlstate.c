@@ -6,6 +6,7 @@
 static const struct sqlstate_meaning MEANINGS[] = {
     {"SG001", ERR_CONFLICT,    REMEDY_NONE     }, /* sagad.require */
     {"SG002", ERR_UNAVAILABLE, REMEDY_ENROL    }, /* sagad.require_writer */
+    {"SG003", ERR_INVALID,     REMEDY_NONE     }, /* sagad.freeze */
     {"23505", ERR_CONFLICT,    REMEDY_NONE     }, /* unique_violation */
     {"55P03", ERR_UNAVAILABLE, REMEDY_NONE     }, /* lock_not_available */
     {"57014", ERR_UNAVAILABLE, REMEDY_NONE     }, /* query_canceled: statement_timeout */

@@ -161,6 +161,69 @@ class Lists(SagactlTest):
         self.assertIn("it was replayed", ran.err)
 
 
+class Batches(SagactlTest):
+    BATCH = {"id": "b-1", "state": "running", "verb": "retry", "filter": {"failure": "s1-2"}, "reason": "back", "actor": "anonymous", "rate_per_s": 50,
+             "total": 3, "done": 1, "failed": 0, "sample": ["x"], "created_at": "2026-01-02T03:04:05.678Z", "updated_at": None, "finished_at": None}
+
+    def test_failures_are_listed_and_shown(self):
+        group = {"id": "s1-2", "definition": "pay", "version": 3, "state": "stuck", "step": "charge", "op": "action", "code": "timeout", "count": 12,
+                 "first_at": "2026-01-02T03:04:05.678Z", "last_at": "2026-01-02T03:04:05.678Z", "sample": ["id-1", "id-2"]}
+        self.fake.on("GET /v1/failures", answer(page(group)))
+        self.assertRegex(self.ok("failures", "list", "--only", "stuck", "-d", "pay").out, r"s1-2 +12 +stuck +pay/3 +charge +action +timeout")
+        self.assertEqual([p for p in self.fake.requests[0].query if p[0] != "limit"], [("state", "stuck"), ("definition", "pay")])
+        self.fake.on("GET /v1/failures/s1-2", answer(group))
+        self.assertIn("id-2", self.ok("failures", "show", "s1-2").out)
+
+    def test_a_batch_is_made_of_the_filter_that_the_options_say(self):
+        self.fake.on("POST /v1/batches", answer(self.BATCH, 202))
+        out = self.ok("batch", "start", "skip", "--state", "stuck", "--state", "running", "-d", "pay", "-l", "team=shop", "--created-after",
+                      "2026-01-02T03:04:05Z", "--step", "one", "--index", "2", "--result", '{"a":1.0}', "--rate", "50", "-r", "back", "-y").out
+        sent = self.fake.sent("POST /v1/batches")[0]
+        self.assertEqual(sent.json, {"verb": "skip", "reason": "back", "step": "one", "index": 2, "rate_per_s": 50, "output": {"a": 1.0}, "filter": {
+            "state": ["stuck", "running"], "definition": ["pay"], "label": ["team=shop"], "created_after": "2026-01-02T03:04:05Z"}})
+        self.assertIn(b'{"a":1.0}', sent.body)
+        self.assertRegex(out, r"b-1 +retry +running +3 +1")
+
+    def test_ids_and_groups_make_a_batch_too(self):
+        self.fake.on("POST /v1/batches", answer(self.BATCH, 202))
+        self.ok("batch", "start", "cancel", "a", "b", "-r", "x", "-y")
+        self.ok("batch", "start", "retry", "--failure", "s1-2", "-r", "x", "-y")
+        self.assertEqual([r.json for r in self.fake.sent("POST /v1/batches")], [
+            {"verb": "cancel", "reason": "x", "ids": ["a", "b"]}, {"verb": "retry", "reason": "x", "filter": {"failure": "s1-2"}}])
+
+    def test_a_dry_run_prints_count_and_sample_and_makes_nothing(self):
+        self.fake.on("POST /v1/batches", answer({**self.BATCH, "id": None, "state": "previewed"}))
+        ran = self.ok("batch", "start", "retry", "--state", "stuck", "-r", "x", "--dry-run")
+        self.assertIn("3 items, among them: x", ran.err)
+        self.assertEqual([dict(r.query) for r in self.fake.sent("POST /v1/batches")], [{"dry_run": "true"}])
+
+    def test_without_yes_or_reason_nothing_is_sent(self):
+        self.refused(2, "batch", "start", "retry", "--state", "stuck", "-r", "x")
+        self.refused(2, "batch", "start", "retry", "--state", "stuck", "-y")
+        self.assertEqual(self.fake.requests, [])
+
+    def test_wait_tells_by_its_exit_code_how_it_ended(self):
+        self.fake.on("POST /v1/batches", answer(self.BATCH, 202))
+        for state, failed, status in (("done", 0, 0), ("done", 1, 5), ("stopped", 0, 5)):
+            self.fake.on("GET /v1/batches/b-1", answer(self.BATCH), answer({**self.BATCH, "state": state, "failed": failed}))
+            self.assertEqual(self.run_it("batch", "start", "retry", "--failure", "g", "-r", "x", "-y", "--wait").code, status)
+        self.fake.on("GET /v1/batches/b-1", answer(self.BATCH))
+        self.refused(124, "batch", "wait", "b-1", "--timeout", "400ms")
+
+    def test_batches_are_looked_at_and_steered(self):
+        self.fake.on("GET /v1/batches", answer(page(self.BATCH)))
+        self.fake.on("GET /v1/batches/b-1", answer(self.BATCH))
+        self.fake.on("GET /v1/batches/b-1/items", answer(page({"seq": 0, "id": "x", "state": "failed", "problem": {"detail": "not now"}})))
+        self.assertEqual(self.ok("batch", "list", "-o", "id").lines, ["b-1"])
+        self.assertIn("b-1", self.ok("batch", "get", "b-1").out)
+        self.assertRegex(self.ok("batch", "items", "b-1", "--failed").out, r"0 +x +failed +not now")
+        self.assertEqual(dict(self.fake.sent("GET /v1/batches/b-1/items")[0].query)["failed"], "true")
+        for verb in ("pause", "resume", "stop"):
+            self.fake.on(f"POST /v1/batches/b-1/{verb}", answer(self.BATCH, 202))
+            self.ok("batch", verb, "b-1", "-r", "lunch")
+            self.assertEqual(self.fake.sent(f"POST /v1/batches/b-1/{verb}")[0].json, {"reason": "lunch"})
+
+
 class Refusals(SagactlTest):
     def test_statuses_become_exit_codes(self):
         for status, code in ((400, 1), (401, 1), (403, 1), (404, 3), (409, 4), (412, 4), (413, 1), (422, 1), (500, 1)):
