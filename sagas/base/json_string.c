@@ -1,5 +1,6 @@
 #include "sagas/base/json_string.h"
 
+#include "sagas/base/json_view.h"
 #include "sagas/base/utf8.h"
 
 #include <stdint.h>
@@ -8,7 +9,7 @@
 static const char UNTERMINATED[] = "a string is not closed";
 
 /* True when none of 8 bytes is a quote, a backslash, a control character or beyond ASCII. */
-static bool all_plain(const char *at)
+static bool is_word_plain(const char *at)
 {
     static const uint64_t ONES = UINT64_C(0x0101010101010101);
     static const uint64_t HIGHS = UINT64_C(0x8080808080808080);
@@ -21,10 +22,35 @@ static bool all_plain(const char *at)
     return (found & HIGHS) == 0;
 }
 
+/* As wide as the registers of every x86-64 and arm64; what is true of a lane sets all its bits. */
+typedef int8_t lanes __attribute__((vector_size(16)));
+
+static lanes find_not_plain(const char *at)
+{
+    lanes text;
+    memcpy(&text, at, sizeof(text));
+    return (lanes)(text < 0x20) | (lanes)(text == '"') | (lanes)(text == '\\'); /* signed */
+}
+
+/* The same of 64 bytes. */
+static bool is_block_plain(const char *at)
+{
+    const lanes found = find_not_plain(at) | find_not_plain(at + 16) | find_not_plain(at + 32) |
+                        find_not_plain(at + 48);
+    uint64_t half[2];
+    memcpy(half, &found, sizeof(half));
+    return (half[0] | half[1]) == 0;
+}
+
+/* Most strings end within some words; in the few long ones are most of the bytes. */
 static const char *skip_plain(const char *at, const char *end)
 {
-    while (end - at >= 8 && all_plain(at)) {
+    const char *const start = at;
+    while (end - at >= 8 && is_word_plain(at)) {
         at += 8;
+        while (at - start >= 32 && end - at >= 64 && is_block_plain(at)) {
+            at += 64;
+        }
     }
     while (at < end && *at != '"' && *at != '\\' && (unsigned char)*at >= 0x20 &&
            (unsigned char)*at < 0x80) {
@@ -121,6 +147,22 @@ static const char *decode(const char **at, const char *end, struct buffer *buffe
         buffer_add(buffer, start, (size_t)(*at - start));
     }
     return NULL;
+}
+
+const char *json_string_end(const char *at, const char *end)
+{
+    const char *const start = at;
+    while (at < end) {
+        const char *const quote = memchr(at, '"', (size_t)(end - at));
+        if (quote == NULL) return end;
+        const char *escape = quote;
+        while (escape > start && escape[-1] == '\\') {
+            escape--;
+        }
+        if ((quote - escape) % 2 == 0) return quote + 1;
+        at = quote + 1;
+    }
+    return end;
 }
 
 const char *json_string_read(const char **at, const char *end, struct arena *arena,

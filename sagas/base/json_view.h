@@ -59,6 +59,12 @@ const struct json_view *json_view_item(const struct json_view *view, size_t inde
 /* An integer without fraction or exponent that fits; false otherwise. */
 bool json_view_int64(const struct json_view *view, int64_t *ret_value);
 
+/*
+ * In text that is known to be JSON: where the string ends whose opening quote is before `at`. The
+ * result is behind its closing quote, or `end` when that is missing.
+ */
+const char *json_string_end(const char *at, const char *end);
+
 /* ---- writing ---- */
 
 /* A JSON string with quotes; `"` `\` and controls escaped, the rest as it is. */

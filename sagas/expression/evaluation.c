@@ -259,15 +259,11 @@ bool value_text(struct evaluation *evaluation, const struct value *value, struct
 
 bool evaluation_check_depth(struct evaluation *evaluation, struct bytes json)
 {
+    const char *const end = json.data + json.size;
     size_t depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < json.size; i++) {
-        const char c = json.data[i];
-        if (c == '"') in_string = !in_string;
-        if (in_string) {
-            i += c == '\\';
-            continue;
-        }
+    for (const char *at = json.data; at < end;) {
+        const char c = *at++;
+        if (c == '"') at = json_string_end(at, end);
         if (c == ']' || c == '}') depth--;
         if ((c == '[' || c == '{') && ++depth > JSON_DEPTH_MAX) {
             return evaluation_fail(evaluation, "the result is nested deeper than %d levels",

@@ -212,6 +212,9 @@ static void a_result_is_never_nested_deeper_than_json_may_be(void **state)
                         repeated("[", 128, "", "]"));
     assert_string_equal(worth("[input]", &NAMES, repeated("[", 127, "", "]")),
                         repeated("[", 128, "", "]"));
+    assert_string_equal(worth("[input]", &NAMES, repeated("[\"\\\"]\",", 127, "1", "]")),
+                        repeated("[", 1, repeated("[\"\\\"]\",", 127, "1", "]"), "]"));
+    assert_string_equal(worth("[input]", &NAMES, repeated("[\"\\\"]\",", 128, "1", "]")), "error");
 }
 
 static void a_condition_that_can_never_hold_is_recognised(void **state)

@@ -161,6 +161,57 @@ static const char *const NO_JSON[] = {"",
                                       "\xe2\x82\xac",
                                       "\x0c 1"};
 
+static struct bytes long_string(char odd, size_t place, size_t size)
+{
+    static char text[300];
+    memset(text, 'x', sizeof(text));
+    text[0] = '"';
+    text[place] = odd;
+    text[size] = '"';
+    return (struct bytes){text, size + 1};
+}
+
+/* A long string is read many bytes at a time. */
+static void no_byte_of_a_long_string_is_overlooked(void **state)
+{
+    (void)state;
+    static const char ODD[] = {'"', '\\', '\n', '\x1f', '\x80', '\xff'};
+    for (size_t place = 1; place < 220; place++) {
+        for (size_t i = 0; i < sizeof(ODD); i++) {
+            (void)refusal(long_string(ODD[i], place, 230));
+        }
+        const struct json_view *view = NULL;
+        struct json_error error;
+        assert_true(json_view_parse(long_string('\x7f', place, 230), &arena, &view, &error));
+        assert_int_equal(view->string.size, 229);
+        assert_int_equal(view->string.data[place - 1], 0x7f);
+        arena_reset(&arena);
+    }
+}
+
+static void the_end_of_a_string_is_its_first_quote_that_is_not_escaped(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text; /* behind the opening quote */
+        size_t size;
+    } ROWS[] = {
+        {"\"",           1},
+        {"ab\",1",       3},
+        {"\\\"\"]",      3},
+        {"\\\\\"\"",     3},
+        {"\\\\\\\"a\"}", 6},
+        {"\\\"a\\\"\"",  6},
+        {"open",         4},
+        {"open\\\"",     6},
+        {"",             0},
+    };
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        const char *const end = ROWS[i].text + strlen(ROWS[i].text);
+        assert_int_equal(json_string_end(ROWS[i].text, end) - ROWS[i].text, ROWS[i].size);
+    }
+}
+
 static void what_rfc_8259_does_not_know_is_refused(void **state)
 {
     (void)state;
@@ -428,6 +479,9 @@ int main(void)
         cmocka_unit_test_teardown(every_view_points_at_its_exact_bytes, release),
         cmocka_unit_test_teardown(every_type_is_told, release),
         cmocka_unit_test_teardown(strings_are_decoded, release),
+        cmocka_unit_test_teardown(no_byte_of_a_long_string_is_overlooked, release),
+        cmocka_unit_test_teardown(the_end_of_a_string_is_its_first_quote_that_is_not_escaped,
+                                  release),
         cmocka_unit_test_teardown(what_rfc_8259_does_not_know_is_refused, release),
         cmocka_unit_test_teardown(surrogates_come_in_pairs, release),
         cmocka_unit_test_teardown(an_error_names_the_place, release),
