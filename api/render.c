@@ -79,6 +79,8 @@ static void add_tail(struct buffer *buffer, const struct saga *saga)
 
 void render_saga(struct buffer *buffer, const struct saga *saga, const char *namespace_name)
 {
+    enum { USUAL_SIZE = 1000 }; /* of what is neither input nor output */
+    buffer_expect(buffer, saga->input.size + saga->output.size + USUAL_SIZE);
     add_head(buffer, saga, namespace_name);
     buffer_add_text(buffer, ",\"input\":");
     redact_write(buffer, saga->definition, BYTES("/input"), saga->input);

@@ -60,6 +60,15 @@ static void refuse_item(struct bulk *bulk, struct item *item, const struct refus
 
 /* ---- all answers are there ---- */
 
+static size_t answers_size(const struct bulk *bulk)
+{
+    size_t size = sizeof("{\"items\":[]}") + bulk->count;
+    for (size_t i = 0; i < bulk->count; i++) {
+        size += bulk->items[i].answer.size;
+    }
+    return size;
+}
+
 static void finish(struct bulk *bulk)
 {
     struct exchange *const exchange = bulk->exchange;
@@ -72,6 +81,7 @@ static void finish(struct bulk *bulk)
         return;
     }
     struct buffer body = buffer_in(&exchange->arena);
+    buffer_expect(&body, answers_size(bulk));
     buffer_add_text(&body, "{\"items\":[");
     for (size_t i = 0; i < bulk->count; i++) {
         if (i > 0) buffer_add_char(&body, ',');

@@ -174,7 +174,7 @@ static void add_column(struct params *params, const struct column *column, const
         has_null = has_null || element.null;
     }
 
-    char *const array = arena_alloc(params->arena, size);
+    char *const array = arena_room(params->arena, size);
     char *at = write_big_endian(array, count == 0 ? 0 : 1, 4); /* dimensions */
     at = write_big_endian(at, has_null, 4);
     at = write_big_endian(at, ELEMENT_OID[column->type], 4);

@@ -60,7 +60,7 @@ static void add_chunk(struct arena *arena, size_t needed)
     arena->chunk = chunk;
 }
 
-void *arena_alloc(struct arena *arena, size_t size)
+void *arena_room(struct arena *arena, size_t size)
 {
     const size_t rounded = round_up(size);
     if (arena->chunk == NULL || arena->chunk->capacity - arena->chunk->used < rounded) {
@@ -69,7 +69,12 @@ void *arena_alloc(struct arena *arena, size_t size)
     char *const data = arena->chunk->data + arena->chunk->used;
     arena->chunk->used += rounded;
     arena->used_bytes += rounded;
-    return memset(data, 0, rounded);
+    return data;
+}
+
+void *arena_alloc(struct arena *arena, size_t size)
+{
+    return memset(arena_room(arena, size), 0, size);
 }
 
 bool arena_extend(struct arena *arena, const void *newest, size_t old_size, size_t new_size)
@@ -82,7 +87,6 @@ bool arena_extend(struct arena *arena, const void *newest, size_t old_size, size
         return false;
     }
     if (chunk->capacity - chunk->used < more) return false;
-    memset(chunk->data + chunk->used, 0, more);
     chunk->used += more;
     arena->used_bytes += more;
     return true;
@@ -97,8 +101,9 @@ void *arena_array(struct arena *arena, size_t count, size_t size)
 
 char *arena_copy(struct arena *arena, const void *data, size_t size)
 {
-    char *const copy = arena_alloc(arena, size + 1);
+    char *const copy = arena_room(arena, size + 1);
     if (size > 0) memcpy(copy, data, size);
+    copy[size] = '\0';
     return copy;
 }
 

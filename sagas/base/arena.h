@@ -24,6 +24,9 @@ struct arena {
 /* Zeroed memory, aligned for any type; lives until arena_reset or arena_done. */
 void *arena_alloc(struct arena *arena, size_t size);
 
+/* Memory that is not zeroed: for what is written over at once. */
+void *arena_room(struct arena *arena, size_t size);
+
 /* `count` zeroed objects of `size`; aborts on overflow. */
 void *arena_array(struct arena *arena, size_t count, size_t size);
 
@@ -31,7 +34,7 @@ void *arena_array(struct arena *arena, size_t count, size_t size);
 char *arena_copy(struct arena *arena, const void *data, size_t size);
 
 /*
- * Make the newest allocation longer where it stands, the new part zeroed. False, and nothing
+ * Make the newest allocation longer where it stands, the new part not zeroed. False, and nothing
  * changed, when `newest` is not the newest one or its chunk has no room.
  */
 bool arena_extend(struct arena *arena, const void *newest, size_t old_size, size_t new_size);

@@ -42,8 +42,7 @@ struct buffer buffer_in(struct arena *arena)
     return (struct buffer){.arena = arena};
 }
 
-/* Room for `more` bytes and the NUL. */
-static void reserve(struct buffer *buffer, size_t more)
+void buffer_expect(struct buffer *buffer, size_t more)
 {
     if (more >= SIZE_MAX / 4 - buffer->size) abort();
     const size_t needed = buffer->size + more + 1;
@@ -54,8 +53,9 @@ static void reserve(struct buffer *buffer, size_t more)
     if (capacity < needed) capacity = needed;
     if (buffer->data == NULL ||
         !arena_extend(buffer->arena, buffer->data, buffer->capacity, capacity)) {
-        char *const data = arena_alloc(buffer->arena, capacity);
+        char *const data = arena_room(buffer->arena, capacity);
         if (buffer->data != NULL) memcpy(data, buffer->data, buffer->size);
+        data[buffer->size] = '\0';
         buffer->data = data;
     }
     buffer->capacity = capacity;
@@ -63,7 +63,7 @@ static void reserve(struct buffer *buffer, size_t more)
 
 void buffer_add(struct buffer *buffer, const void *data, size_t size)
 {
-    reserve(buffer, size);
+    buffer_expect(buffer, size);
     if (size > 0) memcpy(buffer->data + buffer->size, data, size);
     buffer->size += size;
     buffer->data[buffer->size] = '\0';
@@ -81,7 +81,7 @@ void buffer_add_text(struct buffer *buffer, const char *text)
 
 void buffer_add_char(struct buffer *buffer, char c)
 {
-    reserve(buffer, 1);
+    buffer_expect(buffer, 1);
     buffer->data[buffer->size++] = c;
     buffer->data[buffer->size] = '\0';
 }
@@ -94,7 +94,7 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...)
     va_end(arguments);
     assert(size >= 0);
 
-    reserve(buffer, (size_t)size);
+    buffer_expect(buffer, (size_t)size);
     va_start(arguments, format);
     (void)vsnprintf(buffer->data + buffer->size, (size_t)size + 1, format, arguments);
     va_end(arguments);

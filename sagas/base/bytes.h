@@ -38,6 +38,8 @@ struct buffer {
 };
 
 struct buffer buffer_in(struct arena *arena);
+/* Room for so many bytes to come: a buffer that knows its size is not copied while it grows. */
+void buffer_expect(struct buffer *buffer, size_t more);
 void buffer_add(struct buffer *buffer, const void *data, size_t size);
 void buffer_add_bytes(struct buffer *buffer, struct bytes bytes);
 void buffer_add_text(struct buffer *buffer, const char *text);

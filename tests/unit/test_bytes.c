@@ -72,6 +72,25 @@ static void a_buffer_grows_and_stays_terminated(void **state)
     arena_done(&arena);
 }
 
+static void a_buffer_does_not_move_while_what_was_expected_comes(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    struct buffer buffer = buffer_in(&arena);
+    buffer_add_text(&buffer, "ab");
+    buffer_expect(&buffer, 100000);
+    const char *const place = buffer.data;
+    assert_string_equal(place, "ab");
+    (void)arena_alloc(&arena, 1);
+
+    for (int i = 0; i < 100000; i++) {
+        buffer_add_char(&buffer, 'x');
+    }
+
+    assert_ptr_equal(buffer.data, place);
+    arena_done(&arena);
+}
+
 static void a_buffer_takes_nothing_and_nul_bytes(void **state)
 {
     (void)state;
@@ -205,6 +224,7 @@ int main(void)
         cmocka_unit_test(order_is_by_bytes_and_a_prefix_comes_first),
         cmocka_unit_test(a_copy_is_independent),
         cmocka_unit_test(a_buffer_grows_and_stays_terminated),
+        cmocka_unit_test(a_buffer_does_not_move_while_what_was_expected_comes),
         cmocka_unit_test(a_buffer_takes_nothing_and_nul_bytes),
         cmocka_unit_test(only_what_rfc_3629_allows_is_utf8),
         cmocka_unit_test(every_code_point_is_written_and_read_again),
