@@ -131,6 +131,14 @@ class Keys(ApiTest):
         self.assertEqual(self.count(definition=name), 1)
         self.assertFalse(self.get(f"/v1/sagas/{id_}").json["paused"])
 
+    def test_a_long_body_is_another_one_by_any_of_its_bytes(self):
+        name, key, text = self.register("one"), self.name(), "x" * 100_000
+        self.assertEqual(self.post("/v1/sagas", {"definition": name, "input": text}, key).status, 201)
+        for place in (0, 50_000, 99_999):
+            other = text[:place] + "y" + text[place + 1:]
+            self.assert_problem(self.post("/v1/sagas", {"definition": name, "input": other}, key), 422, "key-reused")
+        self.assertEqual(self.post("/v1/sagas", {"definition": name, "input": text}, key).status, 201)
+
     def test_a_refused_start_may_be_mended_under_its_key(self):
         name, key = self.register("one"), self.name()
         self.assert_status(self.post("/v1/sagas", {"definition": name, "id": "x"}, key), 422)
