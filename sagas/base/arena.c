@@ -45,29 +45,37 @@ static struct arena_chunk *new_chunk(size_t size)
     return chunk;
 }
 
-static void add_chunk(struct arena *arena, size_t needed)
+static struct arena_chunk *link_chunk(struct arena_chunk **place, struct arena_chunk *chunk)
 {
-    struct arena_chunk *chunk = arena->spare;
-    if (chunk != NULL && chunk->capacity >= needed) {
-        arena->spare = chunk->older;
-    } else {
-        size_t size = next_chunk_size(arena->chunk);
-        if (size - sizeof(struct arena_chunk) < needed) size = needed + sizeof(struct arena_chunk);
-        chunk = new_chunk(size);
-    }
-    chunk->older = arena->chunk;
+    chunk->older = *place;
     chunk->used = 0;
-    arena->chunk = chunk;
+    *place = chunk;
+    return chunk;
+}
+
+/* What is large stands behind the newest chunk, whose room is for the small things that follow. */
+static struct arena_chunk *chunk_with_room(struct arena *arena, size_t needed)
+{
+    struct arena_chunk *const newest = arena->chunk;
+    if (newest != NULL && newest->capacity - newest->used >= needed) return newest;
+
+    struct arena_chunk *const spare = arena->spare;
+    if (spare != NULL && spare->capacity >= needed) {
+        arena->spare = spare->older;
+        return link_chunk(&arena->chunk, spare);
+    }
+    const size_t size = next_chunk_size(newest);
+    const size_t least = needed + sizeof(struct arena_chunk);
+    if (size >= least) return link_chunk(&arena->chunk, new_chunk(size));
+    return link_chunk(newest == NULL ? &arena->chunk : &newest->older, new_chunk(least));
 }
 
 void *arena_room(struct arena *arena, size_t size)
 {
     const size_t rounded = round_up(size);
-    if (arena->chunk == NULL || arena->chunk->capacity - arena->chunk->used < rounded) {
-        add_chunk(arena, rounded);
-    }
-    char *const data = arena->chunk->data + arena->chunk->used;
-    arena->chunk->used += rounded;
+    struct arena_chunk *const chunk = chunk_with_room(arena, rounded);
+    char *const data = chunk->data + chunk->used;
+    chunk->used += rounded;
     arena->used_bytes += rounded;
     return data;
 }

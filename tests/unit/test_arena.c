@@ -67,6 +67,22 @@ static void a_small_arena_holds_little(void **state)
     arena_done(&arena);
 }
 
+static void something_large_leaves_the_room_of_what_is_small(void **state)
+{
+    (void)state;
+    struct arena arena = {0};
+    (void)arena_alloc(&arena, 80);
+    (void)arena_alloc(&arena, 100000);
+    const size_t held = arena_held(&arena);
+
+    char *const small = arena_alloc(&arena, 80);
+
+    memset(small, 1, 80);
+    assert_int_equal(arena_held(&arena), held);
+    assert_in_range(held, 100000, 102000);
+    arena_done(&arena);
+}
+
 static void what_is_handed_out_is_most_of_what_is_held(void **state)
 {
     (void)state;
@@ -149,6 +165,7 @@ int main(void)
         cmocka_unit_test(memory_is_zeroed_and_aligned_even_when_used_again),
         cmocka_unit_test(allocations_do_not_overlap),
         cmocka_unit_test(a_small_arena_holds_little),
+        cmocka_unit_test(something_large_leaves_the_room_of_what_is_small),
         cmocka_unit_test(what_is_handed_out_is_most_of_what_is_held),
         cmocka_unit_test(reset_keeps_ordinary_chunks_up_to_4_mib),
         cmocka_unit_test(what_a_reset_kept_is_used_again),
