@@ -33,6 +33,7 @@ static const char *type_names(unsigned types)
         {IS_OBJECT,             "an object"            },
         {IS_ARRAY,              "an array"             },
         {IS_NUMBER,             "a number"             },
+        {IS_BOOL,               "true or false"        },
         {IS_STRING | IS_OBJECT, "a string or an object"},
     };
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++) {

@@ -14,6 +14,7 @@ enum { /* bits of what a member may be */
        IS_OBJECT = 1 << VIEW_OBJECT,
        IS_ARRAY = 1 << VIEW_ARRAY,
        IS_NUMBER = 1 << VIEW_NUMBER,
+       IS_BOOL = 1 << VIEW_FALSE | 1 << VIEW_TRUE,
        IS_ANYTHING = (1 << (VIEW_OBJECT + 1)) - 1,
 };
 

@@ -73,11 +73,11 @@ static bool read_code(struct refusal *refusal, const struct json_view *code, str
            refuse_at(refusal, BYTES("/code"), "must be 1 to 64 of a-z, 0-9 and _");
 }
 
-static bool read_reason(struct refusal *refusal, const struct json_view *reason,
-                        struct event *event)
+bool command_reason(struct refusal *refusal, const struct json_view *reason,
+                    struct bytes *ret_reason)
 {
     if (reason == NULL) return true;
-    event->reason = reason->string;
+    *ret_reason = reason->string;
     if (reason->string.size == 0) {
         return refuse_at(refusal, BYTES("/reason"), "must not be empty; leave it out or say why");
     }
@@ -99,7 +99,7 @@ static bool read_body(struct exchange *exchange, struct event *event)
         if (!body_parse(exchange->body, refusal, &body)) return false;
         right = body_members(body, MEMBERS, MEMBER_COUNT, BYTES(""), refusal, value);
     }
-    right = read_reason(refusal, value[REASON], event) && right;
+    right = command_reason(refusal, value[REASON], &event->reason) && right;
     right = read_output(refusal, value[OUTPUT], event) && right;
     right = read_code(refusal, value[CODE], event) && right;
     right = read_input(refusal, value[INPUT], event) && right;
@@ -119,15 +119,15 @@ static bool read_index(struct exchange *exchange, struct event *event)
 }
 
 /* A tag that is none of ours can never be the current one. */
-static bool read_if_match(struct exchange *exchange, struct command_request *command)
+bool command_if_match(struct exchange *exchange, bool *ret_has, uint32_t *ret_revision)
 {
     const struct bytes tag = exchange_header_in(exchange, "If-Match");
     if (tag.data == NULL || bytes_equal_text(tag, "*")) return true;
     if (memchr(tag.data, ',', tag.size) != NULL) {
         return refuse(&exchange->refusal, PROBLEM_INVALID_HEADER, "If-Match takes one entity tag");
     }
-    command->has_if_match = true;
-    if (!text_etag(tag, ETAG_STRONG_ONLY, &command->if_match)) command->if_match = UINT32_MAX;
+    *ret_has = true;
+    if (!text_etag(tag, ETAG_STRONG_ONLY, ret_revision)) *ret_revision = UINT32_MAX;
     return true;
 }
 
@@ -144,7 +144,8 @@ bool command_read(struct exchange *exchange, struct command_request *ret_command
         .step_id = exchange->argument[1],
     };
     if (!exchange_saga_id(exchange, &command.saga_id)) return false;
-    if (!read_if_match(exchange, &command) || !read_index(exchange, &command.event)) return false;
+    if (!command_if_match(exchange, &command.has_if_match, &command.if_match)) return false;
+    if (!read_index(exchange, &command.event)) return false;
     if (!read_body(exchange, &command.event)) return false;
     *ret_command = command;
     return true;

@@ -11,4 +11,10 @@
 /* False: refused. Bytes borrow from the exchange. */
 bool command_read(struct exchange *exchange, struct command_request *ret_command);
 
+/* The revision of If-Match; *ret_has stays as it is without one, or with `*`. False: refused. */
+bool command_if_match(struct exchange *exchange, bool *ret_has, uint32_t *ret_revision);
+/* A member `reason`, NULL: none, then *ret_reason stays as it is. False: refused. */
+bool command_reason(struct refusal *refusal, const struct json_view *reason,
+                    struct bytes *ret_reason);
+
 #endif

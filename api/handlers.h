@@ -47,6 +47,16 @@ route_handler batch_list;
 route_handler batch_show;
 route_handler batch_items;
 route_handler batch_steer;
+route_handler schedule_list; /* schedules.c */
+route_handler schedule_show;
+route_handler schedule_preview;
+route_handler schedule_history;
+route_handler schedule_create; /* schedule_changes.c */
+route_handler schedule_replace;
+route_handler schedule_delete;
+route_handler schedule_pause;
+route_handler schedule_resume;
+route_handler schedule_trigger;
 
 route_handler reply_take; /* replies.c */
 

@@ -66,6 +66,10 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "batch-not-found", 404, false, "There is no such batch",
         "No batch has this id; those that ended long ago are deleted.",
         "GET /v1/batches lists those that there are."},
+    [PROBLEM_SCHEDULE_NOT_FOUND] = {
+        "schedule-not-found", 404, false, "There is no such schedule",
+        "No schedule has this name in this namespace.",
+        "GET /v1/schedules lists what there is; PUT /v1/schedules/{name} makes one."},
     [PROBLEM_DOCUMENT_NOT_FOUND] = {
         "document-not-found", 404, false, "There is no such document",
         "No document has this name.",
@@ -90,6 +94,10 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "id-taken", 409, false, "The id belongs to another saga",
         "A saga with this id exists with other content, or if_exists is \"fail\".",
         "Choose another id, or leave it out and use an Idempotency-Key."},
+    [PROBLEM_SCHEDULE_EXISTS] = {
+        "schedule-exists", 409, false, "The name belongs to another schedule",
+        "A schedule of this name exists with other content. Nothing was changed.",
+        "Choose another name, or change the schedule by PUT /v1/schedules/{name}."},
     [PROBLEM_DEPRECATED] = {
         "definition-deprecated", 409, false, "This version is deprecated",
         "No new saga starts under a deprecated version; those that run go on.",

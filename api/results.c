@@ -13,7 +13,7 @@ bool result_is_good(const struct answer *answer)
 }
 
 /* Pointers of faults are of the input, which is a member of the body. */
-static void refuse_input(struct refusal *refusal, const struct schema_report *report)
+void result_refuse_input(struct refusal *refusal, const struct schema_report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct schema_fault *const fault = &report->fault[i];
@@ -49,7 +49,7 @@ void result_refuse(struct refusal *refusal, const struct answer *answer, enum pr
         return;
     case RESULT_REFUSED:
         if (answer->input_report != NULL) {
-            refuse_input(refusal, answer->input_report);
+            result_refuse_input(refusal, answer->input_report);
             return;
         }
         (void)refuse_at(refusal, bytes_of(answer->pointer == NULL ? "" : answer->pointer), "%s",

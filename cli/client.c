@@ -177,9 +177,10 @@ static void fresh_key(char ret_key[UUID_TEXT_SIZE])
     uuid_print(&id, ret_key);
 }
 
-static bool is_post(const struct request *request)
+/* POST, PUT and DELETE: with a body and a key. */
+static bool is_write(const struct request *request)
 {
-    return request->method != NULL && strcmp(request->method, "POST") == 0;
+    return request->method != NULL && strcmp(request->method, "GET") != 0;
 }
 
 static void add_header(struct curl_slist **headers, struct arena *arena, const char *name,
@@ -200,7 +201,7 @@ static struct curl_slist *make_headers(const struct client *client, const struct
     /* curl would wait for a 100 before it sends a large body. */
     add_header(&headers, arena, "Expect", "");
     if (request->body.data != NULL) add_header(&headers, arena, "Content-Type", "application/json");
-    if (is_post(request)) add_header(&headers, arena, "Idempotency-Key", key);
+    if (is_write(request)) add_header(&headers, arena, "Idempotency-Key", key);
     if (request->if_none_match != NULL && *request->if_none_match != '\0') {
         add_header(&headers, arena, "If-None-Match", request->if_none_match);
     }
@@ -220,7 +221,7 @@ static void set_up(struct client *client, const struct request *request, struct 
     CURL *curl = client->curl;
     curl_easy_setopt(curl, CURLOPT_URL, url.data);
     curl_easy_setopt(curl, CURLOPT_HTTPGET, 1L);
-    if (is_post(request)) {
+    if (is_write(request)) {
         const struct bytes body = request->body.data != NULL ? request->body : BYTES("");
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.size);
@@ -296,7 +297,7 @@ static int64_t patience_of(const struct client *client, const struct request *re
 {
     if (client->options.give_up_at_ms != 0) return client_left_ms(client);
     if (request->patience_ms != 0) return request->patience_ms;
-    return is_post(request) ? WRITE_PATIENCE_MS : READ_PATIENCE_MS;
+    return is_write(request) ? WRITE_PATIENCE_MS : READ_PATIENCE_MS;
 }
 
 /* Why the last try has to be repeated, said once for each request. */

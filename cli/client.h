@@ -2,9 +2,9 @@
  * cli/client.h
  *   One conversation with sagad over HTTP.
  *
- * Every POST carries an Idempotency-Key, so that asking again after a broken connection, 429, 502,
- * 503 or 504 is safe; reads are safe anyway. Both are repeated, with growing pauses and
- * Retry-After obeyed, until the request's patience is over. An answer is told only by
+ * Every POST, PUT and DELETE carries an Idempotency-Key, so that asking again after a broken
+ * connection, 429, 502, 503 or 504 is safe; reads are safe anyway. Both are repeated, with growing
+ * pauses and Retry-After obeyed, until the request's patience is over. An answer is told only by
  * client_call; client_try leaves it to the caller.
  */
 #ifndef CLI_CLIENT_H

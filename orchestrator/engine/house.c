@@ -286,6 +286,11 @@ void *house_main(void *context)
     engine->batches_running =
         pthread_create(&engine->batches_thread, NULL, operator_batches_main, engine) == 0;
     if (!engine->batches_running) log_event(LOG_ERROR, "batches_failed", "reason=\"no thread\"");
+    engine->schedules_running =
+        pthread_create(&engine->schedules_thread, NULL, schedules_main, engine) == 0;
+    if (!engine->schedules_running) {
+        log_event(LOG_ERROR, "schedules_failed", "reason=\"no thread\"");
+    }
     do {
         struct err err;
         if (!go_round(&house, &err)) {
@@ -293,6 +298,7 @@ void *house_main(void *context)
         }
         look_at_a_topic(engine);
     } while (house_rest(engine, house.busy ? BUSY_ROUND_MS : ROUND_MS));
+    if (engine->schedules_running) pthread_join(engine->schedules_thread, NULL);
     if (engine->keeper_running) pthread_join(engine->keeper_thread, NULL);
     if (engine->batches_running) pthread_join(engine->batches_thread, NULL);
     arena_done(&house.arena);

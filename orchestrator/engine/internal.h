@@ -122,8 +122,8 @@ struct engine {
     struct receiver receiver;
     struct store *house_store; /* of the housekeeper; holds the node's lock */
     int32_t node;
-    pthread_t house_thread, keeper_thread, batches_thread;
-    bool keeper_running, batches_running;
+    pthread_t house_thread, keeper_thread, schedules_thread, batches_thread;
+    bool keeper_running, schedules_running, batches_running;
     bool house_running;
     pthread_mutex_t house_lock; /* guards `house_stop` */
     pthread_cond_t house_wake;
@@ -166,8 +166,9 @@ void *house_main(void *context); /* the engine */
 /* Sleep; false: the house and its keeper are to stop. */
 bool house_rest(struct engine *engine, int64_t ms);
 
-/* keeper.c */
-void *keeper_main(void *context); /* the engine */
+/* keeper.c, schedules.c */
+void *keeper_main(void *context);    /* the engine */
+void *schedules_main(void *context); /* the engine */
 
 /* operator_batches.c */
 void *operator_batches_main(void *context); /* the engine */

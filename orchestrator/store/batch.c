@@ -309,19 +309,18 @@ static void add_histories(struct store *store, struct round *round, const struct
     round_add(round, &SQL_HISTORY_INSERT, params);
 }
 
-static void add_keys(struct store *store, struct round *round, const struct store_batch *batch)
+void store_add_keys(struct store *store, struct round *round, const struct request_key_write *given,
+                    size_t count)
 {
-    if (batch->key_count == 0) return;
-    struct request_key_write *const keys =
-        arena_array(&store->scratch, batch->key_count, sizeof(*keys));
-    for (size_t i = 0; i < batch->key_count; i++) {
-        keys[i] = batch->keys[i];
+    if (count == 0) return;
+    struct request_key_write *const keys = arena_array(&store->scratch, count, sizeof(*keys));
+    for (size_t i = 0; i < count; i++) {
+        keys[i] = given[i];
         if (!keys[i].has_saga) keys[i].saga_id = (struct uuid){0};
     }
     struct params *const params = store_params(store);
     params_columns(params, COLUMNS(KEY_COLUMNS, request_key_write),
-                   sorted(store, keys, batch->key_count, sizeof(*keys), compare_keys),
-                   batch->key_count);
+                   sorted(store, keys, count, sizeof(*keys), compare_keys), count);
     round_add(round, &SQL_REQUEST_KEY_INSERT, params);
 }
 
@@ -355,7 +354,7 @@ void batch_make(struct store *store, const struct store_batch *batch, struct rou
     struct rows histories = sorted_histories(store, batch);
     add_sagas(store, round, batch, &histories);
     add_histories(store, round, &histories);
-    add_keys(store, round, batch);
+    store_add_keys(store, round, batch->keys, batch->key_count);
     add_dead_letters(store, round, batch);
     add_processed(store, round, batch);
     if (batch->failure_count > 0) batch_add_failures(store, round, batch);

@@ -25,6 +25,7 @@ bool store_maintain(struct store *store, int64_t now_ms, struct err *err)
     params_bigint(now, now_ms);
     return run_alone(store, &SQL_PARTITIONS_MAKE_AHEAD, now, err) &&
            run_alone(store, &SQL_WRITERS_FORGET, NULL, err) &&
+           run_alone(store, &SQL_SCHEDULE_EVENTS_FORGET, NULL, err) &&
            run_alone(store, &SQL_PARTITIONS_DROP, NULL, err);
 }
 

@@ -61,6 +61,11 @@ void params_bool(struct params *params, bool value)
     add_number(params, value, 1);
 }
 
+void params_short(struct params *params, int16_t value)
+{
+    add_number(params, (uint16_t)value, 2);
+}
+
 void params_int(struct params *params, int32_t value)
 {
     add_number(params, (uint32_t)value, 4);

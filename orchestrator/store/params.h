@@ -25,6 +25,7 @@ struct params {
 struct params *params_new(struct arena *arena);
 
 void params_bool(struct params *params, bool value);
+void params_short(struct params *params, int16_t value);
 void params_int(struct params *params, int32_t value);
 void params_bigint(struct params *params, int64_t value);
 void params_uuid(struct params *params, const struct uuid *value); /* NULL: null */

@@ -80,6 +80,10 @@ struct params *filter_params(struct store *store, const struct saga_filter *filt
 void params_array_or_null(struct params *params, struct columns columns, const void *rows,
                           size_t count);
 
+/* batch.c: remember what was answered, in the round's transaction. */
+void store_add_keys(struct store *store, struct round *round, const struct request_key_write *given,
+                    size_t count);
+
 /* ---- writer.c: what became of a batch ---- */
 
 /* Have a row of sagad.writer that is not fenced, for the node of this store. */

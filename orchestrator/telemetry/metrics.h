@@ -24,6 +24,8 @@ enum metric {                                /* kind, labels */
               METRIC_STEP_ATTEMPTS,          /* counter: definition, step, outcome */
               METRIC_STEP_DURATION_SECONDS,  /* histogram: definition, step, op */
               METRIC_SCHEDULE_LAG_SECONDS,   /* histogram */
+              METRIC_CRON_FIRINGS,           /* counter: result */
+              METRIC_CRON_DELAY_SECONDS,     /* histogram */
               METRIC_OUTBOX_PENDING,         /* gauge */
               METRIC_OUTBOX_OLDEST_SECONDS,  /* gauge */
               METRIC_REPLIES,                /* counter: result */

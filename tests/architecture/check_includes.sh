@@ -44,7 +44,8 @@ offence "$(grep -rnE --include='*.[ch]' '#include "[^"]*\.c"' sagas orchestrator
     'a .c file is not included'
 
 # sagas/ has arrows of its own: rehearsal -> machine -> definition -> expression, schema -> base.
-offence "$(includes 'sagas/(expression|schema|definition|machine)/' sagas/base)" 'sagas/base depends on nothing'
+offence "$(includes 'sagas/(calendar|expression|schema|definition|machine)/' sagas/base)" 'sagas/base depends on nothing'
+offence "$(includes 'sagas/(expression|schema|definition|machine)/' sagas/calendar)" 'the calendar knows no sagas'
 offence "$(includes 'sagas/(schema|definition|machine)/' sagas/expression)" 'expressions know no definitions'
 offence "$(includes 'sagas/(expression|definition|machine)/' sagas/schema)" 'schemas know no definitions'
 offence "$(includes 'sagas/rehearsal/' sagas/machine)" 'the rules know no rehearsal'

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support"))
 
-from servers import SKIPPED, Dev, Postgres  # noqa: E402
+from servers import SKIPPED, Dev, Postgres, until  # noqa: E402
 from support import DEMO, SagactlTest, Terminal  # noqa: E402
 
 # Nobody reads this topic: its steps wait until an operator decides.
@@ -136,6 +136,30 @@ class Daemon(DaemonTest):
         ids = {self.ok("start", "lonely", "--idempotency-key", "one-only", "-o", "id").out for _ in range(3)}
         self.assertEqual(len(ids), 1)
         self.refused(1, "start", "lonely", "-i", "[]", "--idempotency-key", "one-only")
+
+    def test_a_schedule_is_made_triggered_paused_and_deleted(self):
+        self.lonely()
+        schedule = {"name": "nightly", "definition": "lonely", "cron": "30 2 29 3 *", "time_zone": "Europe/Berlin", "input": {"n": 0.10}}
+        file = self.write("nightly.json", json.dumps(schedule))
+        self.assertIn("-03-29T02:30:00+0", self.ok("schedules", "apply", file, "--dry-run").out)
+        self.refused(3, "schedules", "get", "nightly")
+        self.assertIn("new", self.ok("schedules", "apply", file, "--reason", "books").out)
+        self.assertIn("nightly", self.ok("schedules", "list").out)
+        self.assertEqual(json.loads(self.ok("schedules", "get", "nightly", "-o", "json").out)["cron"], "30 2 29 3 *")
+        self.assertEqual(len(self.ok("schedules", "next", "nightly", "-n", "3").lines), 4)
+        saga = self.ok("schedules", "trigger", "nightly", "-o", "id").out.strip()
+        until(lambda: self.run_it("get", saga).code == 0, 10, "the saga")
+        self.ok("terminate", saga, "--yes")
+        self.ok("schedules", "pause", "nightly", "--reason", "holidays")
+        self.assertIn("paused", self.ok("schedules", "list", "-o", "wide").out)
+        self.ok("schedules", "resume", "nightly")
+        told = self.ok("schedules", "history", "nightly", "--all").out
+        for word in ("created", "books", "triggered", "started", saga, "paused", "holidays", "resumed"):
+            self.assertIn(word, told)
+        self.ok("schedules", "delete", "nightly", "--yes")
+        self.refused(3, "schedules", "trigger", "nightly")
+        refusal = self.refused(1, "schedules", "apply", self.write("never.json", json.dumps({**schedule, "cron": "0 0 30 2 *"})))
+        self.assertIn("never fires", refusal.err)
 
     def test_versions_and_dead_letters(self):
         self.assertRegex(self.ok("version").out, r"sagad +\S+.* at http")

@@ -27,6 +27,10 @@ class Stack:
         self.participant = Participant(self.broker.brokers, [TOPIC])
         self.api = Api(self.daemon.url)
 
+    def another_node(self):
+        """A second sagad on the same database and broker; the caller closes it."""
+        return Daemon(self.postgres.url, self.broker.brokers, extra=self.daemon.extra).start()
+
     def close(self):
         self.participant.close()
         for server in (self.daemon, self.broker, self.postgres):

@@ -29,6 +29,8 @@ static const struct {
     {" on processed_message_", {{"(topic =", "(partition ="}}                                    },
     {" on dead_letter ",       {{"(id ", ""}}                                                    },
     {" on failure ",           {{"(saga_id ", "(namespace_id"}, {"(state =", "(namespace_id"}}   },
+    {" on schedule ",          {{"(name ", ""}, {"(wake_at <=", ""}}                             },
+    {" on schedule_event ",    {{"(name ", ""}, {"(at <", ""}}                                   },
 };
 
 static bool is_allowed(size_t rule, const char *condition)
@@ -124,7 +126,17 @@ static const char GROW[] =
     "insert into sagad.request_key select sagad.week_of(sagad.now_ms()), 1, 'key' || i, '\\x00',"
     "    sagad.now_ms(), null, 201, null from generate_series(1, 20000) i;"
     "insert into sagad.dead_letter (namespace_id, at, topic, partition, \"offset\", reason)"
-    "  select 1, i, 't', 0, i, 'forged' from generate_series(1, 20000) i;";
+    "  select 1, i, 't', 0, i, 'forged' from generate_series(1, 20000) i;"
+    "insert into sagad.schedule (namespace_id, name, uid, definition, version, cron, time_zone, "
+    "input,"
+    "    catch_up, catch_up_window, overlap, created_at, paused, updated_at, revision, turn, "
+    "waiting,"
+    "    next_at, wake_at)"
+    "  select 1, 's' || i, gen_random_uuid(), 'd', 0, '@hourly', 'UTC', '{}', 0, 1, 0, 1, false, "
+    "1, 1, 1, '',"
+    "    i, i from generate_series(1, 20000) i;"
+    "insert into sagad.schedule_event (namespace_id, name, at, kind)"
+    "  select 1, 's' || i % 100, i, 'missed' from generate_series(1, 20000) i;";
 
 static const char *grown_url;
 
