@@ -113,6 +113,8 @@ static enum step_result carry_out(struct barrier *barrier, struct participant_co
     if (strcmp(verdict, "run") == 0) return run_handler(barrier, command, handle, context, reply);
     if (strcmp(verdict, "refuse") == 0) {
         *reply = participant_fail("already_compensated", "It was undone before it came.");
+    } else if (strcmp(verdict, "skip") == 0 && strcmp(command->op, "probe") == 0) {
+        *reply = participant_fail("never_ran", "No command with this key was carried out.");
     }
     /* The commit keeps what `skip` noted: its action will be refused. */
     return commit(barrier);

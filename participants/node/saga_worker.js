@@ -93,6 +93,7 @@ class Worker {
       }
       await tx.query("commit");
       if (verdict === "refuse") return { outcome: "failure", error: "already_compensated" };
+      if (verdict === "skip" && cmd.op === "probe") return { outcome: "failure", error: "never_ran" };
       return { outcome: "success", reply };
     } catch (error) {
       await tx.query("rollback").catch((again) => { broken = again; });

@@ -94,6 +94,8 @@ class Worker:
                 tx.execute("select saga_done(%s, %s, %s)", (cmd.key, cmd.op, stored))
         if verdict == "refuse":
             return "failure", "", {"ce_sagaerror": "already_compensated"}
+        if verdict == "skip" and cmd.op == "probe":
+            return "failure", "", {"ce_sagaerror": "never_ran"}
         return "success", stored or "", {}
 
     def patiently(self, cmd):

@@ -11,7 +11,8 @@
 --   select verdict, reply from payments.saga_begin($1, $2);  -- ce_idempotencykey, ce_sagaop
 --     run      do it; then select payments.saga_done($1, $2, $3);  answer success with $3
 --     replay   it was done before: answer success with `reply`, the stored bytes
---     skip     an undo whose action never ran, and now never will: answer success
+--     skip     an undo whose action never ran, and now never will: answer success;
+--              to a probe, which leaves no mark: it never ran, answer failure
 --     refuse   an action that was already undone: answer failure
 --   commit;  and answer only then
 --

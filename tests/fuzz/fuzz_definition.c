@@ -29,13 +29,18 @@ static void check_step(const struct definition *definition, size_t position)
     const struct step *step = &definition->steps[position];
     assert(step->position == position);
     assert(definition_find_step(definition, step->id) == (int)position);
-    assert(step->action.topic.size > 0 && step->action.type.size > 0);
-    assert(step->action.retry.initial_ms > 0 && step->action.retry.multiplier >= 1);
+    assert((step->signal != NULL) == (step->kind == STEP_SIGNAL));
+    assert((step->delay != NULL) == (step->kind == STEP_DELAY));
+    assert((step->probe != NULL) == (step->on_unknown == ON_UNKNOWN_PROBE));
+    if (step->kind == STEP_ACTION) {
+        assert(step->action.topic.size > 0 && step->action.type.size > 0);
+        assert(step->action.retry.initial_ms > 0 && step->action.retry.multiplier >= 1);
+    }
     for (size_t i = 0; i < step->need_count; i++) {
         assert(step->needs[i] < definition->step_count && step->needs[i] != position);
     }
     assert(!step->after_pivot || definition->pivot >= 0);
-    assert(step->undo != UNDO_COMMAND || (!step->pivot && !step->after_pivot));
+    assert(step->undo != UNDO_COMMAND || !step->after_pivot);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -3,6 +3,7 @@
  * writes a row to a ledger, so that what really took effect is counted, not what was said.
  */
 #include "orchestrator/dev/private_postgres.h"
+#include "participants/c/barrier.h"
 
 #include <libpq-fe.h>
 #include <pthread.h>
@@ -285,6 +286,37 @@ static void a_probe_looks_and_leaves_no_trace(void **state)
     deliver_one("probe/1", "probe", REFUSE);
 }
 
+static struct participant_reply do_it(const struct participant_command *command, void *context)
+{
+    (void)command;
+    (void)context;
+    return participant_succeed("{\"n\":1}");
+}
+
+static enum participant_outcome handled(struct barrier *barrier, const char *op)
+{
+    struct participant_command command = {.op = op, .key = "asked/1"};
+    struct participant_reply reply = {0};
+    assert_true(barrier_handle(barrier, &command, do_it, NULL, &reply));
+    free(reply.value);
+    return reply.outcome;
+}
+
+static void a_participant_answers_a_probe_by_what_it_did(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("PGOPTIONS", "-c search_path=shop", 1), 0);
+    struct barrier *barrier = barrier_open(private_postgres_url(world.postgres));
+    assert_int_equal(unsetenv("PGOPTIONS"), 0);
+    assert_non_null(barrier);
+    assert_int_equal(handled(barrier, "probe"), PARTICIPANT_FAILURE);
+    assert_int_equal(handled(barrier, "action"), PARTICIPANT_SUCCESS);
+    assert_int_equal(handled(barrier, "probe"), PARTICIPANT_SUCCESS);
+    assert_int_equal(handled(barrier, "compensate"), PARTICIPANT_SUCCESS);
+    assert_int_equal(handled(barrier, "probe"), PARTICIPANT_FAILURE);
+    barrier_close(barrier);
+}
+
 static void assert_fails_with(const char *sql, const char *expected)
 {
     PGresult *result = PQexec(world.racers[0].connection, sql);
@@ -379,6 +411,7 @@ int main(void)
         cmocka_unit_test(actions_and_undos_that_race_leave_nothing_behind),
         cmocka_unit_test(a_refusal_leaves_no_row_and_may_be_tried_again),
         cmocka_unit_test(a_probe_looks_and_leaves_no_trace),
+        cmocka_unit_test(a_participant_answers_a_probe_by_what_it_did),
         cmocka_unit_test(misuse_is_refused_by_the_database),
         cmocka_unit_test(old_rows_are_forgotten_on_demand),
     };
