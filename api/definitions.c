@@ -6,6 +6,7 @@
 #include "api/cursor.h"
 #include "api/handlers.h"
 #include "api/remember.h"
+#include "api/render.h"
 #include "api/routes.h"
 #include "api/server.h"
 #include "api/text.h"
@@ -33,11 +34,9 @@ static void add_problems(struct buffer *body, const char *name,
     buffer_add_char(body, ']');
 }
 
-/* Open: the caller closes the object. */
-static void add_row(struct exchange *exchange, struct buffer *body,
-                    const struct definition_row *row)
+void render_definition(struct buffer *body, const struct definition_row *row)
 {
-    const struct bytes hash = text_hex(&exchange->arena, row->hash, sizeof(row->hash));
+    const struct bytes hash = text_hex(body->arena, row->hash, sizeof(row->hash));
     buffer_add_text(body, "{\"name\":");
     json_write_string(body, row->name);
     buffer_add_format(body, ",\"version\":%u,\"hash\":\"%s\",\"created_at\":", row->version,
@@ -52,7 +51,7 @@ static void add_row(struct exchange *exchange, struct buffer *body,
 static enum handled show_row(struct exchange *exchange, const struct definition_row *row)
 {
     struct buffer body = buffer_in(&exchange->arena);
-    add_row(exchange, &body, row);
+    render_definition(&body, row);
     buffer_add_char(&body, '}');
     return exchange_json(exchange, 200, buffer_bytes(&body));
 }
@@ -129,7 +128,7 @@ static enum handled show_registered(struct exchange *exchange, const struct regi
         .paused = registered->paused,
     };
     memcpy(row.hash, definition->hash, sizeof(row.hash));
-    add_row(exchange, &body, &row);
+    render_definition(&body, &row);
     buffer_add_char(&body, ',');
     add_problems(&body, "warnings", report->warnings, report->warning_count);
     buffer_add_char(&body, '}');
@@ -193,7 +192,7 @@ enum handled definition_list(struct exchange *exchange, struct store *store)
     buffer_add_text(&body, "{\"items\":[");
     for (; shown < count && shown < limit && body.size < PAGE_SIZE_MAX; shown++) {
         if (shown > 0) buffer_add_char(&body, ',');
-        add_row(exchange, &body, &rows[shown]);
+        render_definition(&body, &rows[shown]);
         buffer_add_char(&body, '}');
     }
     if (shown < count) {
@@ -243,7 +242,7 @@ enum handled definition_versions(struct exchange *exchange, struct store *store)
     buffer_add_text(&body, "{\"items\":[");
     for (size_t i = 0; i < count; i++) {
         if (i > 0) buffer_add_char(&body, ',');
-        add_row(exchange, &body, &rows[i]);
+        render_definition(&body, &rows[i]);
         buffer_add_char(&body, '}');
     }
     cursor_close_list(&body, (struct bytes){0});

@@ -126,6 +126,10 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "batch-too-large", 413, false, "Too much for one batch",
         "A batch takes at most 10,000,000 items, 100,000 by their ids. Nothing was frozen.",
         "Narrow the filter, by definition, version or time of creation, and make several."},
+    [PROBLEM_EXPORT_TOO_LARGE] = {
+        "export-too-large", 413, false, "The export would be too large",
+        "All that is known of the saga, its outputs above all, is more than 64 MiB.",
+        "Read it in parts: /v1/sagas/{id}, its /steps and its /history."},
     [PROBLEM_URI_TOO_LONG] = {
         "uri-too-long", 414, false, "The request target is too long",
         "Path and query are at most 8 KiB.",

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char MASK[] = "\"[redacted]\"";
-
 static bool starts_with(struct bytes text, struct bytes prefix)
 {
     return text.size >= prefix.size && memcmp(text.data, prefix.data, prefix.size) == 0;
@@ -96,7 +94,7 @@ static void write_masked(struct buffer *buffer, struct masked *masked, struct by
         const struct bytes text = masked->views[i]->text;
         if (text.data < at) continue; /* inside one that is masked already */
         buffer_add(buffer, at, (size_t)(text.data - at));
-        buffer_add_text(buffer, MASK);
+        buffer_add_text(buffer, REDACTED);
         at = text.data + text.size;
     }
     buffer_add(buffer, at, (size_t)(payload.data + payload.size - at));

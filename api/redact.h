@@ -8,6 +8,9 @@
 
 #include "sagas/definition/definition.h"
 
+/* What stands for a masked value: a JSON string. */
+#define REDACTED "\"[redacted]\""
+
 /* `root` is the payload's place: "/input", "/output" or "/steps/<id>/output". Absent writes null.
  */
 void redact_write(struct buffer *buffer, const struct definition *definition, struct bytes root,

@@ -174,15 +174,22 @@ static void add_step(struct buffer *buffer, const struct saga *saga, const struc
     }
 }
 
-void render_steps(struct buffer *buffer, const struct saga *saga, int only)
+void render_step_list(struct buffer *buffer, const struct saga *saga, int only)
 {
-    buffer_add_text(buffer, "{\"items\":[");
+    buffer_add_char(buffer, '[');
     for (int i = 0; i < saga->definition->step_count; i++) {
         if (only >= 0 && i != only) continue;
         if (i > 0 && only < 0) buffer_add_char(buffer, ',');
         add_step(buffer, saga, &saga->definition->steps[i]);
     }
-    buffer_add_text(buffer, "]}");
+    buffer_add_char(buffer, ']');
+}
+
+void render_steps(struct buffer *buffer, const struct saga *saga, int only)
+{
+    buffer_add_text(buffer, "{\"items\":");
+    render_step_list(buffer, saga, only);
+    buffer_add_char(buffer, '}');
 }
 
 static void add_number_or_null(struct buffer *buffer, const char *name, int64_t number)

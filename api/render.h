@@ -12,8 +12,13 @@
 void render_saga(struct buffer *buffer, const struct saga *saga, const char *namespace_name);
 /* As an item of a list: without them. */
 void render_saga_item(struct buffer *buffer, const struct saga *saga, const char *namespace_name);
+/* definitions.c: open, the caller closes the object. */
+struct definition_row;
+void render_definition(struct buffer *body, const struct definition_row *row);
 /* {"items":[..]}: one item for each command's life. `only`: of one step; -1: of all. */
 void render_steps(struct buffer *buffer, const struct saga *saga, int only);
+/* The array alone. */
+void render_step_list(struct buffer *buffer, const struct saga *saga, int only);
 
 /* What the runtime adds to the core's answer. */
 struct why_more {

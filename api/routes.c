@@ -37,6 +37,7 @@ const struct route ROUTES[] = {
     {"GET",  "/v1/sagas/{id}/steps/{step}",                         ROLE_READER,    SIDE_API,  PLACE_READER, saga_step,           "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/sagas/{id}/history",                              ROLE_READER,    SIDE_API,  PLACE_READER, saga_history,        PAGE_QUERY,        BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/sagas/{id}/why",                                  ROLE_READER,    SIDE_API,  PLACE_READER, saga_why_show,       "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/sagas/{id}/export",                               ROLE_READER,    SIDE_API,  PLACE_READER, saga_export,         "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
 
     {"POST", "/v1/sagas/{id}/cancel",                               ROLE_OPERATOR,  SIDE_API,  PLACE_HTTP,   saga_command,        "dry_run",         BODY_OPTIONAL, COMMAND_MAX, PRODUCES_JSON,   EVENT_CANCEL},
     {"POST", "/v1/sagas/{id}/pause",                                ROLE_OPERATOR,  SIDE_API,  PLACE_HTTP,   saga_command,        "dry_run",         BODY_OPTIONAL, COMMAND_MAX, PRODUCES_JSON,   EVENT_PAUSE},

@@ -7,10 +7,13 @@
  */
 #include "api/cursor.h"
 #include "api/handlers.h"
+#include "api/history_item.h"
 #include "api/saga_read.h"
 #include "api/text.h"
 #include "sagas/base/json_view.h"
 #include "sagas/machine/machine.h"
+
+#include <assert.h>
 
 struct page {
     struct buffer body;
@@ -32,8 +35,8 @@ static void add_member(struct buffer *body, const struct json_view *entry, const
     }
 }
 
-static void add_entry(struct page *page, const struct history_row *row, uint32_t seq,
-                      const struct json_view *entry)
+void history_item(struct buffer *body, const struct history_row *row, uint32_t seq,
+                  const struct json_view *entry)
 {
     static const struct {
         const char *name, *missing;
@@ -46,17 +49,38 @@ static void add_entry(struct page *page, const struct history_row *row, uint32_t
         {"actor",   "null"},
         {"detail",  "{}"  },
     };
+    buffer_add_format(body, "{\"seq\":%u,\"revision\":%u,\"at\":", seq, row->revision);
+    json_write_time(body, row->at_ms);
+    for (size_t i = 0; i < sizeof(MEMBERS) / sizeof(MEMBERS[0]); i++) {
+        add_member(body, entry, MEMBERS[i].name, MEMBERS[i].missing);
+    }
+}
+
+bool history_entries(const struct history_row *row, struct arena *arena,
+                     const struct json_view **ret_entries, struct err *err)
+{
+    struct buffer json = buffer_in(arena);
+    struct json_error error;
+    const char *what = NULL;
+    if (!history_write_json(row->entries, &json, &what)) {
+        return err_set(err, ERR_INTERNAL, "history row %u: %s", row->seq, what);
+    }
+    if (!json_view_parse(buffer_bytes(&json), arena, ret_entries, &error)) {
+        return err_set(err, ERR_INTERNAL, "history row %u is no JSON: %s", row->seq, error.what);
+    }
+    return true;
+}
+
+static void add_entry(struct page *page, const struct history_row *row, uint32_t seq,
+                      const struct json_view *entry)
+{
     if (seq <= page->after_seq || page->has_more) return;
     if (page->count == page->limit) {
         page->has_more = true;
         return;
     }
     if (page->count++ > 0) buffer_add_char(&page->body, ',');
-    buffer_add_format(&page->body, "{\"seq\":%u,\"revision\":%u,\"at\":", seq, row->revision);
-    json_write_time(&page->body, row->at_ms);
-    for (size_t i = 0; i < sizeof(MEMBERS) / sizeof(MEMBERS[0]); i++) {
-        add_member(&page->body, entry, MEMBERS[i].name, MEMBERS[i].missing);
-    }
+    history_item(&page->body, row, seq, entry);
     buffer_add_char(&page->body, '}');
     page->last_seq = seq;
 }
@@ -64,16 +88,9 @@ static void add_entry(struct page *page, const struct history_row *row, uint32_t
 static bool add_row(struct exchange *exchange, struct page *page, const struct history_row *row,
                     struct err *err)
 {
-    struct buffer json = buffer_in(&exchange->arena);
     const struct json_view *entries = NULL;
-    struct json_error error;
-    const char *what = NULL;
-    if (!history_write_json(row->entries, &json, &what)) {
-        return err_set(err, ERR_INTERNAL, "history row %u: %s", row->seq, what);
-    }
-    if (!json_view_parse(buffer_bytes(&json), &exchange->arena, &entries, &error)) {
-        return err_set(err, ERR_INTERNAL, "history row %u is no JSON: %s", row->seq, error.what);
-    }
+    if (!history_entries(row, &exchange->arena, &entries, err)) return false;
+    assert(entries != NULL);
     uint32_t seq = row->seq;
     for (const struct json_view *entry = entries->child; entry != NULL; entry = entry->next) {
         add_entry(page, row, seq++, entry);

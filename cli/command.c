@@ -38,6 +38,11 @@ const struct command COMMANDS[] = {
     {"steps", "ID", "show the steps of a saga", 1, 1, NEEDS_SERVER, NULL, run_steps, NULL},
     {"history", "ID", "show what happened, in order", 1, 1, NEEDS_SERVER, TAKES(OPTION_LIMIT), run_history, NULL},
     {"why", "ID...", "say what a saga waits for", 1, -1, NEEDS_SERVER, NULL, run_why, NULL},
+    {"export", "ID", "print all that is known of a saga", 1, 1, NEEDS_SERVER, NULL, run_export,
+     "  sagactl export ID > saga.json\n"},
+    {"replay", "FILE|-", "fold an export's history again and compare", 1, 1, NEEDS_NOTHING, NULL, run_replay,
+     "Says which entry cannot be, or what the saga and its history do not agree about; exits with 1 then.\n"
+     "Compared are states, attempts, outputs, errors and times, as far as the history determines them.\n"},
     {"watch", "ID", "show the steps until the end", 1, 1, NEEDS_SERVER, NULL, run_watch,
      "On a terminal the table is redrawn in place; on a pipe each change is a line.\n"
      "Exits with 0 when the saga succeeded, 5 when it ended otherwise, 124 at the --timeout.\n"},

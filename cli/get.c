@@ -110,6 +110,15 @@ enum status run_steps(struct cli *cli)
     return STATUS_OK;
 }
 
+/* The same bytes in every format: it is made to be kept. */
+enum status run_export(struct cli *cli)
+{
+    struct answer export;
+    const enum status status = fetch(cli, cli_word(cli, 0), "/export", &export);
+    if (status == STATUS_OK) cli_print_body(export.body);
+    return status;
+}
+
 struct rows {
     struct history_lines lines;
     struct cli *cli;

@@ -33,7 +33,7 @@ static uint32_t attention_of_run(const struct run_ref *ref)
     return attention;
 }
 
-static uint32_t attention_of(const struct saga *saga)
+uint32_t attention_of(const struct saga *saga)
 {
     if (saga_is_finished(saga->state)) return 0;
     uint32_t attention = saga->attention & (ATTENTION_NO_HANDLER | ATTENTION_OVERDUE);

@@ -59,6 +59,8 @@ bool saga_is_past_pivot(const struct saga *saga);
 bool pivot_is_open(const struct saga *saga);
 /* The undo is decided and waits for the pivot; nothing else is sent meanwhile. */
 bool saga_is_turning(const struct saga *saga);
+/* decide.c: derived from the runs, but for what somebody has to have seen. */
+uint32_t attention_of(const struct saga *saga);
 /* False while a pause or a turn to undo holds the commands of this step back. */
 bool may_send(const struct saga *saga, const struct step *step);
 /* The same of a run's next attempt: a probe only asks, so a turn to undo does not hold it back. */

@@ -2,6 +2,7 @@
  * The state of a saga computed again from its history alone, and which cells of the tables
  * were seen on the way.
  */
+#include "sagas/machine/fold.h"
 #include "sagas/machine/tables.h"
 #include "tests/simulation/world.h"
 
@@ -340,8 +341,69 @@ static void compare(struct world *world, int number, const struct saga *saga,
     }
 }
 
+/* ---- the product's own fold ---- */
+
+struct told {
+    struct world *world;
+    int number;
+};
+
+static void tell_difference(void *context, const struct fold_difference *difference)
+{
+    const struct told *const told = context;
+    violate(told->world, "S3", "saga %d %s[%d].%s is %.*s, its fold says %.*s, by entry %u",
+            told->number, difference->step != NULL ? difference->step->id.data : "",
+            difference->index, difference->member, (int)difference->stated.size,
+            difference->stated.data, (int)difference->folded.size, difference->folded.data,
+            difference->seq);
+}
+
+static void fold_row_too(struct world *world, int number, struct fold *fold,
+                         const struct history_row *row, struct arena *arena)
+{
+    struct buffer json = buffer_in(arena);
+    const struct json_view *view = NULL;
+    struct json_error error;
+    const char *what = NULL;
+    uint32_t seq = row->seq;
+    if (!history_write_json(row->entries, &json, &what) ||
+        !json_view_parse(buffer_bytes(&json), arena, &view, &error)) {
+        return; /* told by the other fold */
+    }
+    for (const struct json_view *at = view->child; at != NULL; at = at->next) {
+        const bool first = seq == row->seq;
+        const struct fold_entry entry = {
+            .seq = seq++,
+            .revision = row->revision,
+            .at_ms = row->at_ms,
+            .entry = at,
+            .payload = first ? row->payload : (struct bytes){0},
+            .output = row->output,
+        };
+        if (!fold_add(fold, &entry)) {
+            violate(world, "S3", "saga %d entry %u: %s", number, entry.seq, fold->why);
+        }
+    }
+}
+
+static void check_fold(struct world *world, int number, const struct saga *saga)
+{
+    struct arena arena = {0};
+    struct told told = {world, number};
+    struct fold *const fold = fold_new(&arena, saga->definition);
+    for (const struct history_row *row = world->row[number].history; row != NULL; row = row->next) {
+        fold_row_too(world, number, fold, row, &arena);
+    }
+    for (size_t i = 0; i < saga->definition->step_count; i++) {
+        if (saga->steps[i].expanded) fold_width(fold, i, saga->steps[i].count);
+    }
+    (void)fold_compare(fold, saga, &arena, tell_difference, &told);
+    arena_done(&arena);
+}
+
 void check_history(struct world *world, int number, const struct saga *saga)
 {
+    check_fold(world, number, saga);
     struct folded folded = {.definition = saga->definition, .state = SAGA_PENDING};
     uint32_t seq = 0;
     uint32_t revision = 0;

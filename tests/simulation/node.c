@@ -119,13 +119,14 @@ static struct bytes keep(struct world *world, struct bytes bytes)
     return bytes.data == NULL ? bytes : bytes_copy(&world->arena, bytes);
 }
 
-static void commit_history(struct world *world, struct saga_row *row, const struct saga *saga,
-                           const struct decision *decision)
+static void commit_history(struct world *world, int node, struct saga_row *row,
+                           const struct saga *saga, const struct decision *decision)
 {
     struct history_row *const history = arena_alloc(&world->arena, sizeof(*history));
     history->seq = decision->history_first_seq;
     history->count = decision->history_count;
     history->revision = saga->revision;
+    history->at_ms = node_now(world, node);
     history->entries = keep(world, decision->history);
     history->payload = keep(world, decision->payload);
     history->output = keep(world, decision->saga_output);
@@ -160,7 +161,7 @@ static bool commit(struct world *world, int node, int saga_number, const struct 
         row->revision == before && row->history_seq + 1 == decision->history_first_seq;
     if (!newest && world->mutant != MUTANT_NO_CAS) return false;
     if (decision->history.data == NULL) return true;
-    commit_history(world, row, saga, decision);
+    commit_history(world, node, row, saga, decision);
     if (world->mutant == MUTANT_TORN_COMMIT && row->exists && fault(world, 20)) return true;
     struct buffer packed = buffer_in(&world->arena);
     saga_pack(saga, &packed);

@@ -127,6 +127,7 @@ struct ledger {
 
 struct history_row {
     uint32_t seq, count, revision;
+    int64_t at_ms;
     struct bytes entries, payload, output;
     struct history_row *next;
 };
