@@ -4,17 +4,19 @@
 #include "api/routes.h"
 #include "api/text.h"
 
+#include <sodium.h>
 #include <string.h>
 
 enum { REASON_SIZE_MAX = 1000 };
 
-enum { REASON, OUTPUT, CODE, INPUT, MEMBER_COUNT };
+enum { REASON, OUTPUT, CODE, INPUT, PAYLOAD, MEMBER_COUNT };
 
 static const struct member MEMBERS[MEMBER_COUNT] = {
-    [REASON] = {"reason", IS_STRING,   MEMBER_OPTIONAL},
-    [OUTPUT] = {"output", IS_ANYTHING, MEMBER_OPTIONAL},
-    [CODE] = {"code",   IS_STRING,   MEMBER_OPTIONAL},
-    [INPUT] = {"input",  IS_ANYTHING, MEMBER_OPTIONAL},
+    [REASON] = {"reason",  IS_STRING,   MEMBER_OPTIONAL},
+    [OUTPUT] = {"output",  IS_ANYTHING, MEMBER_OPTIONAL},
+    [CODE] = {"code",    IS_STRING,   MEMBER_OPTIONAL},
+    [INPUT] = {"input",   IS_ANYTHING, MEMBER_OPTIONAL},
+    [PAYLOAD] = {"payload", IS_ANYTHING, MEMBER_OPTIONAL},
 };
 
 static bool takes_output(enum event_kind kind)
@@ -61,6 +63,21 @@ static bool read_input(struct refusal *refusal, const struct json_view *input, s
     return true;
 }
 
+static bool read_payload(struct refusal *refusal, const struct json_view *payload,
+                         struct event *event)
+{
+    if (payload == NULL) return true;
+    if (event->kind != EVENT_SIGNAL) {
+        return refuse_at(refusal, BYTES("/payload"), "only a signal takes a payload");
+    }
+    if (payload->text.size > PAYLOAD_SIZE_MAX) {
+        (void)refuse(refusal, PROBLEM_INPUT_TOO_LARGE, "the payload is larger than 256 KiB");
+        return refuse_at(refusal, BYTES("/payload"), "is larger than 256 KiB");
+    }
+    if (payload->type != VIEW_NULL) event->payload = payload->text;
+    return true;
+}
+
 static bool read_code(struct refusal *refusal, const struct json_view *code, struct event *event)
 {
     if (event->kind == EVENT_STEP_FAIL) event->code = BYTES("failed");
@@ -103,6 +120,7 @@ static bool read_body(struct exchange *exchange, struct event *event)
     right = read_output(refusal, value[OUTPUT], event) && right;
     right = read_code(refusal, value[CODE], event) && right;
     right = read_input(refusal, value[INPUT], event) && right;
+    right = read_payload(refusal, value[PAYLOAD], event) && right;
     return right;
 }
 
@@ -131,6 +149,16 @@ bool command_if_match(struct exchange *exchange, bool *ret_has, uint32_t *ret_re
     return true;
 }
 
+/* A signal is once by its key, wherever it comes from. */
+static void name_signal(const struct exchange *exchange, struct event *event)
+{
+    event->name = exchange->argument[1];
+    event->key = exchange_header_in(exchange, "Idempotency-Key");
+    if (event->key.data == NULL) return;
+    (void)crypto_generichash(event->key_digest, sizeof(event->key_digest),
+                             (const uint8_t *)event->key.data, event->key.size, NULL, 0);
+}
+
 bool command_read(struct exchange *exchange, struct command_request *ret_command)
 {
     struct command_request command = {
@@ -141,8 +169,12 @@ bool command_read(struct exchange *exchange, struct command_request *ret_command
                     .index = INDEX_NONE,
                     .actor = exchange_actor(exchange),
                     },
-        .step_id = exchange->argument[1],
     };
+    if (command.event.kind == EVENT_SIGNAL) {
+        name_signal(exchange, &command.event);
+    } else {
+        command.step_id = exchange->argument[1];
+    }
     if (!exchange_saga_id(exchange, &command.saga_id)) return false;
     if (!command_if_match(exchange, &command.has_if_match, &command.if_match)) return false;
     if (!read_index(exchange, &command.event)) return false;

@@ -50,6 +50,10 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "step-not-found", 404, false, "The saga has no such step",
         "The saga's definition has no step of this id, or the step has no such item.",
         "GET /v1/sagas/{id}/steps lists the steps and their items; an item is named by ?index=n."},
+    [PROBLEM_SIGNAL_NOT_FOUND] = {
+        "signal-not-found", 404, false, "The saga knows no such signal",
+        "No step of the saga's definition waits for a signal of this name.",
+        "Use a name that the detail lists; GET /v1/definitions/{name} shows the steps with a signal."},
     [PROBLEM_DEFINITION_NOT_FOUND] = {
         "definition-not-found", 404, false, "There is no such definition",
         "No definition has this name, or it has no such version.",

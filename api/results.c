@@ -67,6 +67,21 @@ void result_refuse(struct refusal *refusal, const struct answer *answer, enum pr
     refusal->problem = PROBLEM_INTERNAL;
 }
 
+void result_unknown_signal(struct refusal *refusal, const struct definition *definition)
+{
+    struct buffer known = buffer_in(refusal->arena);
+    for (size_t i = 0; i < definition->step_count; i++) {
+        const struct step *const step = &definition->steps[i];
+        if (step->kind != STEP_SIGNAL) continue;
+        if (known.size > 0) buffer_add_text(&known, ", ");
+        buffer_add_bytes(&known, step->signal->name);
+    }
+    (void)refuse(refusal, PROBLEM_SIGNAL_NOT_FOUND,
+                 "no step of %.*s waits for a signal of this name; it knows %s",
+                 (int)definition->name.size, definition->name.data,
+                 known.size > 0 ? known.data : "none");
+}
+
 enum problem result_conflict(enum event_kind kind, const struct saga *saga)
 {
     if (kind != EVENT_CANCEL || saga == NULL || saga->state != SAGA_RUNNING) {

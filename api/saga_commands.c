@@ -1,6 +1,6 @@
 /*
  * api/saga_commands.c
- *   POST /v1/sagas/{id}/{verb} and /steps/{step}/{verb}: the operators' commands.
+ *   POST /v1/sagas/{id}/{verb}, /steps/{step}/{verb} and /signals/{name}: what is asked of a saga.
  */
 #include "api/command_read.h"
 #include "api/handlers.h"
@@ -12,7 +12,10 @@ static enum handled refuse_command(struct exchange *exchange, const struct reque
                                    const struct answer *answer)
 {
     const bool has_saga = answer->saga != NULL;
-    if (answer->result == RESULT_NOT_ALLOWED) {
+    if (answer->result == RESULT_NOT_FOUND && has_saga &&
+        request->command.event.kind == EVENT_SIGNAL) {
+        result_unknown_signal(&exchange->refusal, answer->saga->definition);
+    } else if (answer->result == RESULT_NOT_ALLOWED) {
         (void)refuse(&exchange->refusal, result_conflict(request->command.event.kind, answer->saga),
                      "%s", answer->why);
     } else {

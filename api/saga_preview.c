@@ -94,6 +94,10 @@ static void write_preview(struct preview *preview, const struct saga *before,
 static enum handled refuse_preview(struct exchange *exchange, enum event_kind kind,
                                    const struct saga *saga, const struct decision *decision)
 {
+    if (decision->verdict == VERDICT_UNKNOWN && kind == EVENT_SIGNAL) {
+        result_unknown_signal(&exchange->refusal, saga->definition);
+        return exchange_refused(exchange);
+    }
     if (decision->verdict == VERDICT_UNKNOWN) {
         return exchange_problem(exchange, PROBLEM_STEP_NOT_FOUND, "the step has no such item");
     }
@@ -118,7 +122,9 @@ static enum handled preview_on(struct exchange *exchange, struct command_request
                                 after->revision);
     }
     saga_decide(after, &command->event, &context, &decision);
-    if (decision.verdict != VERDICT_APPLIED && decision.verdict != VERDICT_NOTHING) {
+    const bool is_known =
+        command->event.kind == EVENT_SIGNAL && decision.verdict == VERDICT_DUPLICATE;
+    if (decision.verdict != VERDICT_APPLIED && decision.verdict != VERDICT_NOTHING && !is_known) {
         return refuse_preview(exchange, command->event.kind, before, &decision);
     }
     write_preview(&preview, before, after, &decision);

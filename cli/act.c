@@ -19,10 +19,10 @@
 struct act {
     const char *verb;
     const char *id;
-    const char *step;           /* NULL: the saga itself */
-    int64_t index;              /* of a foreach item; -1: none */
-    struct bytes result, input; /* JSON; absent: none */
-    const char *code;           /* NULL: none */
+    const char *step;                    /* NULL: the saga itself */
+    int64_t index;                       /* of a foreach item; -1: none */
+    struct bytes result, input, payload; /* JSON; absent: none */
+    const char *code;                    /* NULL: none */
 };
 
 static char *act_path(struct cli *cli, const struct act *act, bool dry_run)
@@ -70,6 +70,10 @@ static struct bytes act_body(struct cli *cli, const struct act *act)
     if (act->input.data != NULL) {
         add_member(&body, "input");
         buffer_add_bytes(&body, act->input);
+    }
+    if (act->payload.data != NULL) {
+        add_member(&body, "payload");
+        buffer_add_bytes(&body, act->payload);
     }
     buffer_add_char(&body, '}');
     return buffer_bytes(&body);
@@ -211,6 +215,22 @@ enum status run_resume(struct cli *cli)
 enum status run_terminate(struct cli *cli)
 {
     return act_on_each(cli, "terminate", ASK_ALWAYS);
+}
+
+/* ---- signals ---- */
+
+enum status run_signal(struct cli *cli)
+{
+    struct buffer verb = buffer_in(&cli->arena);
+    struct act act = {.id = cli_word(cli, 0), .index = -1};
+    const char *payload = arguments_text(&cli->arguments, OPTION_PAYLOAD);
+    buffer_add_text(&verb, "signals/");
+    path_add(&verb, cli_word(cli, 1));
+    act.verb = verb.data;
+    if (payload != NULL && !files_read_json(payload, &cli->arena, &act.payload)) {
+        return STATUS_USAGE;
+    }
+    return act_on(cli, &act, ASK_NEVER);
 }
 
 /* ---- steps ---- */

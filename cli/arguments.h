@@ -34,6 +34,7 @@ enum option {
     OPTION_INDEX,
     OPTION_CODE,
     OPTION_RESULT,
+    OPTION_PAYLOAD,
     /* start */
     OPTION_INPUT,
     OPTION_LINES,

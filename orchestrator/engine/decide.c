@@ -196,13 +196,14 @@ static void decide_start(struct batch *batch, size_t i)
     work->cached = cached;
 }
 
-static enum request_result command_result(enum verdict verdict)
+/* A signal that came before has its effect already: that is all its sender asks for. */
+static enum request_result command_result(enum event_kind kind, enum verdict verdict)
 {
     switch (verdict) {
     case VERDICT_APPLIED:
     case VERDICT_NOTHING: return RESULT_DONE;
     case VERDICT_UNKNOWN: return RESULT_NOT_FOUND;
-    case VERDICT_DUPLICATE:
+    case VERDICT_DUPLICATE: return kind == EVENT_SIGNAL ? RESULT_DONE : RESULT_NOT_ALLOWED;
     case VERDICT_LATE:
     case VERDICT_ILLEGAL: return RESULT_NOT_ALLOWED;
     }
@@ -280,7 +281,7 @@ static void decide_command(struct batch *batch, struct work *work)
         decide_each(batch, cached, command, &event, &decision);
     }
     work->answer.verdict = decision.verdict;
-    work->answer.result = command_result(decision.verdict);
+    work->answer.result = command_result(event.kind, decision.verdict);
     work->answer.why = decision.verdict == VERDICT_UNKNOWN ? "the step has no such item"
                                                            : keep_text(batch, decision.why);
     if (work->answer.result == RESULT_DONE) add_key(batch, work->request, &cached->id, 202);

@@ -289,8 +289,8 @@ static void effect_retry(struct fold *fold, const struct entry *entry, struct pl
     place->run->deadline_at_ms = 0;
     place->run->next_attempt_at_ms = time_of(entry, "next_attempt_at");
     /* What ended the attempts stays the step's error while whoever knows is asked. */
-    if (entry->op != OP_PROBE || place->op_before != OP_PROBE)
-        take_error(fold, entry, &place->run->error);
+    if (entry->op == OP_PROBE && place->op_before == OP_PROBE) return;
+    take_error(fold, entry, &place->run->error);
 }
 
 static void effect_succeeded(struct fold *fold, const struct entry *entry, struct place *place)

@@ -1,0 +1,149 @@
+"""Signals by REST: early, awaited, again, too late; what they bring and who may not send them."""
+import subprocess
+import uuid
+
+import pytest
+
+from client import new_id
+from participant import ok, silence
+from servers import program
+from story import ONCE
+
+
+def waits(story, *before, **members):
+    return [*before, {"id": "approval", "signal": {"name": "approved", **members}}, story.step("ship")]
+
+
+def signal(api, id_, name="approved", payload=None, key=None, reason=None, **query):
+    body = {k: v for k, v in {"payload": payload, "reason": reason}.items() if v is not None}
+    headers = query.pop("headers", None)
+    return api.post(f"/v1/sagas/{id_}/signals/{name}", body, key=key, headers=headers, **query)
+
+
+def test_a_signal_ends_the_wait_and_is_its_output(story):
+    id_ = story.start(*waits(story), output={"by": "${steps.approval.output.by}"})
+    assert story.api.step(id_, "approval")["state"] == "dispatched"
+    answer = signal(story.api, id_, payload={"by": "ann", "n": 0.10}, reason="four eyes")
+    assert answer.must(202)["id"] == id_ and answer.header("etag")
+    saga = story.api.wait(id_, "succeeded")
+    assert saga["output"] == {"by": "ann"}
+    taken = story.api.history(id_, "step.signal_received")[0]
+    assert taken["step"] == "approval" and taken["actor"] and taken["detail"]["reason"] == "four eyes"
+    assert b'"n":0.1' in story.api.get(f"/v1/sagas/{id_}/steps/approval").raw
+
+
+def test_a_signal_that_comes_early_is_kept(story):
+    id_ = story.start(*waits(story, story.step("first", silence)))
+    story.sent(id_, "first")
+    signal(story.api, id_, payload=[1]).must(202)
+    assert story.api.step(id_, "approval")["state"] == "waiting"
+    story.answer(story.sent(id_, "first"), ok())
+    story.api.wait(id_, "succeeded")
+    assert story.api.step(id_, "approval")["output"] == [1]
+
+
+def test_the_same_key_is_one_signal(story):
+    id_ = story.start(*waits(story, story.step("first", silence)))
+    key = uuid.uuid4().hex
+    first = signal(story.api, id_, payload={"n": 1}, key=key)
+    again = signal(story.api, id_, payload={"n": 1}, key=key)
+    assert first.must(202) == again.must(202) and again.header("idempotent-replayed") == "true"
+    signal(story.api, id_, payload={"n": 2}, key=key).problem(422, "key-reused")
+    assert len(story.api.history(id_, "step.signal_received")) == 1
+    signal(story.api, id_, payload={"n": 3}).must(202)
+    signal(story.api, id_, payload={"n": 3}).must(202)
+    assert len(story.api.history(id_, "step.signal_received")) == 3, "without a key each is a new one"
+
+
+def test_an_unknown_name_is_answered_with_those_that_are_known(story):
+    id_ = story.start(*waits(story))
+    detail = signal(story.api, id_, "aproved").problem(404, "signal-not-found")["detail"]
+    assert "approved" in detail
+    signal(story.api, id_, "aproved", dry_run="true").problem(404, "signal-not-found")
+    signal(story.api, new_id()).problem(404, "saga-not-found")
+    other = story.api.start({"inline": story.define(story.step("one", silence))})
+    assert "none" in signal(story.api, other).problem(404, "signal-not-found")["detail"]
+
+
+def test_a_saga_that_has_ended_takes_no_signal(story):
+    id_ = story.start(*waits(story))
+    key = uuid.uuid4().hex
+    signal(story.api, id_, key=key).must(202)
+    story.api.wait(id_, "succeeded")
+    assert "succeeded" in signal(story.api, id_).problem(409, "not-allowed")["detail"]
+    signal(story.api, id_, dry_run="true").problem(409, "not-allowed")
+    signal(story.api, id_, key=key).must(202)
+
+
+def test_a_preview_says_what_would_follow_and_changes_nothing(story):
+    id_ = story.start(*waits(story))
+    would = signal(story.api, id_, payload=1, dry_run="true").must(200)["would"]
+    assert [w["do"] for w in would] == ["send"] and would[0]["step"] == "ship"
+    assert story.api.step(id_, "approval")["state"] == "dispatched"
+    stale = signal(story.api, id_, headers={"If-Match": '"77"'})
+    stale.problem(412, "stale")
+    signal(story.api, id_, headers={"If-Match": f'"{story.api.saga(id_)["revision"]}"'}).must(202)
+    story.api.wait(id_, "succeeded")
+
+
+@pytest.mark.parametrize("body, status, pointer", [
+    ({"output": 1}, 422, "/output"), ({"payload": 1, "input": {}}, 422, "/input"), ({"code": "x"}, 422, "/code"),
+    ({"reason": ""}, 422, "/reason"), ({"colour": 1}, 422, "/colour"), ({"payload": "x" * (256 * 1024)}, 413, "/payload")])
+def test_a_wrong_signal_is_refused(story, body, status, pointer):
+    id_ = story.start(*waits(story))
+    answer = story.api.post(f"/v1/sagas/{id_}/signals/approved", body)
+    assert pointer in [error["pointer"] for error in answer.problem(status)["errors"]]
+    assert story.api.step(id_, "approval")["state"] == "dispatched"
+
+
+def test_a_payload_of_256_kib_is_taken(story):
+    id_ = story.start(*waits(story))
+    text = "x" * (256 * 1024 - 2)
+    signal(story.api, id_, payload=text).must(202)
+    story.api.wait(id_, "succeeded")
+    assert story.api.step(id_, "approval")["output"] == text
+
+
+def test_a_payload_is_no_member_of_other_commands(story):
+    id_ = story.start(*waits(story))
+    answer = story.api.post(f"/v1/sagas/{id_}/cancel", {"payload": 1})
+    assert answer.pointers() == ["/payload"]
+
+
+def test_a_saga_remembers_a_thousand_signals(story):
+    id_ = story.start(*waits(story, story.step("first", silence)))
+    story.sent(id_, "first")
+    for n in range(1000):
+        signal(story.api, id_, payload=n).must(202)
+    assert "1000" in signal(story.api, id_).problem(409, "not-allowed")["detail"]
+    story.answer(story.sent(id_, "first"), ok())
+    story.api.wait(id_, "succeeded")
+    assert story.api.step(id_, "approval")["output"] == 0
+
+
+def test_what_is_kept_survives_a_kill(story, stack):
+    id_ = story.start(*waits(story, story.step("first", silence)))
+    story.sent(id_, "first")
+    key = uuid.uuid4().hex
+    signal(story.api, id_, payload={"kept": True}, key=key).must(202)
+    stack.daemon.kill()
+    stack.daemon.start()
+    assert signal(story.api, id_, payload={"kept": True}, key=key).must(202)
+    story.answer(story.sent(id_, "first"), ok())
+    story.api.wait(id_, "succeeded")
+    assert story.api.step(id_, "approval")["output"] == {"kept": True}
+    assert len(story.api.history(id_, "step.signal_received")) == 1
+
+
+def test_a_signal_is_in_the_export_and_replays(story, stack, tmp_path):
+    id_ = story.start(*waits(story, story.step("first", silence, timeout="1h", retry=ONCE)))
+    story.sent(id_, "first")
+    ran = subprocess.run([program("sagactl"), "--url", stack.daemon.url, "signal", id_, "approved", "--payload", '{"a":0.10}'],
+                         capture_output=True, text=True, timeout=30)
+    assert ran.returncode == 0, ran.stderr
+    story.answer(story.sent(id_, "first"), ok())
+    story.api.wait(id_, "succeeded")
+    raw = story.api.get(f"/v1/sagas/{id_}/export").raw
+    assert b'"payload":{"a":0.10}' in raw
+    ran = subprocess.run([program("sagactl"), "replay", "-"], input=raw, capture_output=True, timeout=30)
+    assert ran.returncode == 0, (ran.stdout, ran.stderr)
