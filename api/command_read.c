@@ -149,14 +149,20 @@ bool command_if_match(struct exchange *exchange, bool *ret_has, uint32_t *ret_re
     return true;
 }
 
-/* A signal is once by its key, wherever it comes from. */
-static void name_signal(const struct exchange *exchange, struct event *event)
+void command_name_signal(struct exchange *exchange, struct bytes name, struct event *event)
 {
-    event->name = exchange->argument[1];
+    event->name = name;
     event->key = exchange_header_in(exchange, "Idempotency-Key");
     if (event->key.data == NULL) return;
     (void)crypto_generichash(event->key_digest, sizeof(event->key_digest),
                              (const uint8_t *)event->key.data, event->key.size, NULL, 0);
+}
+
+bool command_read_signal(struct refusal *refusal, const struct json_view *payload,
+                         const struct json_view *reason, struct event *event)
+{
+    const bool right = command_reason(refusal, reason, &event->reason);
+    return read_payload(refusal, payload, event) && right;
 }
 
 bool command_read(struct exchange *exchange, struct command_request *ret_command)
@@ -171,7 +177,7 @@ bool command_read(struct exchange *exchange, struct command_request *ret_command
                     },
     };
     if (command.event.kind == EVENT_SIGNAL) {
-        name_signal(exchange, &command.event);
+        command_name_signal(exchange, exchange->argument[1], &command.event);
     } else {
         command.step_id = exchange->argument[1];
     }

@@ -94,6 +94,10 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "past-pivot", 409, false, "There is no way back any more",
         "The pivot step succeeded; from there a saga only goes forward, so it cannot be cancelled.",
         "Help it forward (retry, skip or complete a step), or terminate it, which undoes nothing."},
+    [PROBLEM_MATCHES_MANY] = {
+        "matches-many", 409, false, "The attributes name too many sagas",
+        "More sagas than are asked for, or than can be asked at once, are open and have these attributes. Nothing was changed.",
+        "Name more attributes, say \"match\": \"all\", or, for more than 1,000 sagas, use a batch."},
     [PROBLEM_ID_TAKEN] = {
         "id-taken", 409, false, "The id belongs to another saga",
         "A saga with this id exists with other content, or if_exists is \"fail\".",

@@ -1,12 +1,12 @@
-"""Signals by REST: early, awaited, again, too late; what they bring and who may not send them."""
+"""Signals by REST and by attribute: early, awaited, again, too late; what they bring and who may not send them."""
 import subprocess
 import uuid
 
 import pytest
 
 from client import new_id
-from participant import ok, silence
-from servers import program
+from participant import no, ok, silence
+from servers import program, until
 from story import ONCE
 
 
@@ -147,3 +147,79 @@ def test_a_signal_is_in_the_export_and_replays(story, stack, tmp_path):
     assert b'"payload":{"a":0.10}' in raw
     ran = subprocess.run([program("sagactl"), "replay", "-"], input=raw, capture_output=True, timeout=30)
     assert ran.returncode == 0, (ran.stdout, ran.stderr)
+
+
+# ---- by attribute -------------------------------------------------------------------------
+
+def order(story, n, *before):
+    made = story.register(*waits(story, *before), attributes={"order_id": "${input.order}", "shop": "${input.shop}"})
+    return story.api.start(made, {"order": f"{story.name}-{n}", "shop": story.name})
+
+
+def by_attribute(api, name="approved", key=None, **body):
+    return api.post(f"/v1/signals/{name}", body, key=key)
+
+
+def test_a_signal_finds_its_saga_by_an_attribute(story):
+    ids = [order(story, n) for n in range(3)]
+    answer = by_attribute(story.api, attribute={"order_id": f"{story.name}-1", "shop": story.name}, match="one", payload=7, reason="paid")
+    assert answer.must(202) == {"items": [{"saga": ids[1], "status": 202, "verdict": "applied"}]}
+    story.api.wait(ids[1], "succeeded")
+    assert story.api.step(ids[1], "approval")["output"] == 7
+    assert story.api.step(ids[0], "approval")["state"] == "dispatched"
+    by_attribute(story.api, attribute={"order_id": f"{story.name}-1"}).problem(404, "saga-not-found")
+
+
+def test_one_is_exactly_one(story):
+    ids = [order(story, n) for n in range(2)]
+    assert "2 open" in by_attribute(story.api, attribute={"shop": story.name}).problem(409, "matches-many")["detail"]
+    by_attribute(story.api, attribute={"shop": story.name, "order_id": "other"}).problem(404, "saga-not-found")
+    assert "approved" in by_attribute(story.api, "aproved", attribute={"order_id": f"{story.name}-0"}).problem(404, "signal-not-found")["detail"]
+    assert [story.api.step(i, "approval")["state"] for i in ids] == ["dispatched"] * 2
+
+
+def test_all_are_told_one_by_one_what_became_of_them(story):
+    ids = [order(story, n) for n in range(3)]
+    story.api.command(ids[0], "terminate").must(202)
+    undone = order(story, 9, story.step("first", undo=[silence]), story.step("bad", silence))
+    story.answer(story.sent(undone, "bad"), no("declined"))
+    story.sent(undone, "undo first")
+    key = uuid.uuid4().hex
+    answer = by_attribute(story.api, attribute={"shop": story.name}, match="all", payload=1, key=key)
+    found = {item["saga"]: item for item in answer.must(202)["items"]}
+    assert {i: found[i]["status"] for i in found} == {ids[1]: 202, ids[2]: 202, undone: 409}
+    assert found[undone]["problem"]["type"] == "/problems/not-allowed"
+    for id_ in ids[1:]:
+        story.api.wait(id_, "succeeded")
+    again = until(lambda: (a := by_attribute(story.api, attribute={"shop": story.name}, match="all", payload=1, key=key)).status == 202 and a, 10, "a replay")
+    assert again.json == answer.json and again.header("idempotent-replayed") == "true"
+    by_attribute(story.api, attribute={"shop": story.name}, match="all", payload=2, key=key).problem(422, "key-reused")
+
+
+def test_the_key_of_a_signal_is_the_same_by_attribute(story):
+    id_ = order(story, 0, story.step("first", silence))
+    key = uuid.uuid4().hex
+    signal(story.api, id_, payload=1, key=key).must(202)
+    story.api.post("/v1/signals/approved", {"attribute": {"shop": story.name}}, key=key).problem(422, "key-reused")
+    assert len(story.api.history(id_, "step.signal_received")) == 1
+
+
+@pytest.mark.parametrize("body, pointer", [
+    ({}, "/attribute"), ({"attribute": {}}, "/attribute"), ({"attribute": "x"}, "/attribute"), ({"attribute": {"a": 1}}, "/attribute/a"),
+    ({"attribute": {"a": "b"}, "match": "some"}, "/match"), ({"attribute": {"a": "b"}, "colour": 1}, "/colour"),
+    ({"attribute": {f"a{n}": "b" for n in range(17)}}, "/attribute"), ({"attribute": {"a": "b"}, "reason": ""}, "/reason")])
+def test_a_wrong_signal_by_attribute_is_refused(story, body, pointer):
+    assert pointer in story.api.post("/v1/signals/approved", body).pointers()
+
+
+def test_more_than_a_thousand_sagas_are_for_a_batch(story):
+    made = story.register(*waits(story), attributes={"shop": "${input.shop}"})
+    for bulk in (1000, 1):
+        items = [{"definition": made, "input": {"shop": story.name}}] * bulk
+        assert {item["status"] for item in story.api.post("/v1/sagas/bulk", {"items": items}).must()["items"]} == {201}
+    answer = by_attribute(story.api, attribute={"shop": story.name}, match="all")
+    assert "1000" in answer.problem(409, "matches-many")["detail"]
+    last = story.api.get("/v1/sagas", definition=story.name, limit=1).must()["items"][0]["id"]
+    story.api.command(last, "terminate").must(202)
+    items = by_attribute(story.api, attribute={"shop": story.name}, match="all").must(202)["items"]
+    assert len(items) == 1000 and {item["status"] for item in items} == {202}
