@@ -19,9 +19,9 @@ route_handler saga_steps;
 route_handler saga_step;
 route_handler saga_history; /* saga_history.c */
 route_handler saga_why_show;
-route_handler saga_export;              /* saga_export.c */
-route_handler saga_command;             /* saga_commands.c */
-route_handler saga_preview;             /* saga_preview.c */
+route_handler saga_export;       /* saga_export.c */
+route_handler saga_command;      /* saga_commands.c */
+route_handler saga_preview;      /* saga_preview.c */
 route_handler saga_signal_match; /* saga_signals.c */
 
 route_handler definition_register; /* definitions.c */

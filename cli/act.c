@@ -219,17 +219,91 @@ enum status run_terminate(struct cli *cli)
 
 /* ---- signals ---- */
 
+static bool read_payload(struct cli *cli, struct bytes *ret_payload)
+{
+    const char *payload = arguments_text(&cli->arguments, OPTION_PAYLOAD);
+    return payload == NULL || files_read_json(payload, &cli->arena, ret_payload);
+}
+
+/* `"attribute":{"order_id":"o-1"}`; false, told: one of them has no equals sign. */
+static bool add_attributes(struct cli *cli, struct buffer *body)
+{
+    const char *given = NULL;
+    buffer_add_text(body, "\"attribute\":{");
+    for (size_t n = 0; (given = arguments_nth(&cli->arguments, OPTION_ATTRIBUTE, n)) != NULL; n++) {
+        const char *equals = strchr(given, '=');
+        if (equals == NULL) {
+            tell_error(STATUS_USAGE, "--attribute: '%s' is not NAME=VALUE", given);
+            return false;
+        }
+        if (n > 0) buffer_add_char(body, ',');
+        json_write_string(body, (struct bytes){given, (size_t)(equals - given)});
+        buffer_add_char(body, ':');
+        json_write_text(body, equals + 1);
+    }
+    buffer_add_char(body, '}');
+    return true;
+}
+
+/* `signal NAME --attribute NAME=VALUE`: the server finds the sagas. */
+static enum status signal_by_attribute(struct cli *cli)
+{
+    const char *reason = arguments_text(&cli->arguments, OPTION_REASON);
+    struct bytes payload = {0};
+    struct buffer path = buffer_in(&cli->arena);
+    struct buffer body = buffer_in(&cli->arena);
+    struct answer answer;
+    if (cli->arguments.word_count != 1 || arguments_has(&cli->arguments, OPTION_DRY_RUN)) {
+        return tell_error(STATUS_USAGE,
+                          "with --attribute: sagactl signal NAME, without ID and "
+                          "--dry-run");
+    }
+    buffer_add_text(&path, "/v1/signals/");
+    path_add(&path, cli_word(cli, 0));
+    buffer_add_char(&body, '{');
+    if (!add_attributes(cli, &body) || !read_payload(cli, &payload)) return STATUS_USAGE;
+    add_member(&body, "match");
+    buffer_add_text(&body, arguments_has(&cli->arguments, OPTION_ALL) ? "\"all\"" : "\"one\"");
+    if (payload.data != NULL) {
+        add_member(&body, "payload");
+        buffer_add_bytes(&body, payload);
+    }
+    if (reason != NULL) {
+        add_member(&body, "reason");
+        json_write_text(&body, reason);
+    }
+    buffer_add_char(&body, '}');
+    const struct request request = {.method = "POST",
+                                    .path = path.data,
+                                    .body = buffer_bytes(&body),
+                                    .idempotency_key =
+                                        arguments_text(&cli->arguments, OPTION_IDEMPOTENCY_KEY)};
+    const enum status status = client_call(cli->client, &request, &cli->arena, &answer);
+    if (status != STATUS_OK || cli->format == FORMAT_JSON) {
+        if (status == STATUS_OK) cli_print_body(answer.body);
+        return status;
+    }
+    for (const struct json_view *at = json_items(answer.json, "items"); at != NULL; at = at->next) {
+        const struct bytes saga = json_text(at, "saga");
+        (void)printf("%.*s", (int)saga.size, saga.data);
+        if (cli_is_table(cli)) (void)printf(" %lld", (long long)json_int(at, "status", 0));
+        (void)putchar('\n');
+    }
+    return STATUS_OK;
+}
+
 enum status run_signal(struct cli *cli)
 {
     struct buffer verb = buffer_in(&cli->arena);
     struct act act = {.id = cli_word(cli, 0), .index = -1};
-    const char *payload = arguments_text(&cli->arguments, OPTION_PAYLOAD);
+    if (arguments_has(&cli->arguments, OPTION_ATTRIBUTE)) return signal_by_attribute(cli);
+    if (cli->arguments.word_count != 2) {
+        return tell_error(STATUS_USAGE, "signal needs ID NAME, or NAME and --attribute");
+    }
     buffer_add_text(&verb, "signals/");
     path_add(&verb, cli_word(cli, 1));
     act.verb = verb.data;
-    if (payload != NULL && !files_read_json(payload, &cli->arena, &act.payload)) {
-        return STATUS_USAGE;
-    }
+    if (!read_payload(cli, &act.payload)) return STATUS_USAGE;
     return act_on(cli, &act, ASK_NEVER);
 }
 

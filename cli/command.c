@@ -50,9 +50,11 @@ const struct command COMMANDS[] = {
      "Exits with 0 when all succeeded (or are in a state of --for), 5 when one ended otherwise,\n"
      "124 at the --timeout.\n"},
 
-    {"signal", "ID NAME", "send a saga the signal that a step waits for", 2, 2, NEEDS_SERVER,
-     TAKES(CHANGES, OPTION_PAYLOAD), run_signal,
+    {"signal", "ID NAME | NAME", "send the signal that a step waits for", 1, 2, NEEDS_SERVER,
+     TAKES(CHANGES, OPTION_PAYLOAD, OPTION_ATTRIBUTE, OPTION_ALL), run_signal,
      "  sagactl signal ID approved --payload '{\"by\":\"ann\"}' --idempotency-key approval-17\n"
+     "  sagactl signal approved --attribute order_id=o-1\n"
+     "With --attribute the one open saga that has them all, with --all every one of up to 1,000.\n"
      "One that comes before its step waits is kept. The --idempotency-key makes it once.\n"},
     {"cancel", "ID...", "stop a saga and undo what it did", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_cancel, NULL},
     {"pause", "ID...", "hold back new commands", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_pause, NULL},

@@ -223,3 +223,18 @@ def test_more_than_a_thousand_sagas_are_for_a_batch(story):
     story.api.command(last, "terminate").must(202)
     items = by_attribute(story.api, attribute={"shop": story.name}, match="all").must(202)["items"]
     assert len(items) == 1000 and {item["status"] for item in items} == {202}
+
+
+def test_sagactl_signals_by_attribute(story, stack):
+    ids = [order(story, n) for n in range(2)]
+
+    def sagactl(*words):
+        return subprocess.run([program("sagactl"), "--url", stack.daemon.url, "signal", *words], capture_output=True, text=True, timeout=30)
+    many = sagactl("approved", "--attribute", f"shop={story.name}")
+    assert many.returncode == 4 and "2 open" in many.stderr
+    one = sagactl("approved", "--attribute", f"shop={story.name}", "--attribute", f"order_id={story.name}-0", "--payload", "[1]", "-o", "id")
+    assert (one.returncode, one.stdout) == (0, ids[0] + "\n"), one.stderr
+    rest = sagactl("approved", "--attribute", f"shop={story.name}", "--all", "--reason", "closing")
+    assert rest.returncode == 0 and ids[1] in rest.stdout
+    assert sagactl("approved", "--attribute", "shop").returncode == 2
+    assert sagactl("approved").returncode == 2
