@@ -12,19 +12,19 @@ bool result_is_good(const struct answer *answer)
             answer->result == RESULT_REPLAYED);
 }
 
-/* Pointers of faults are of the input, which is a member of the body. */
-void result_refuse_input(struct refusal *refusal, const struct schema_report *report)
+void result_refuse_value(struct refusal *refusal, const char *member,
+                         const struct schema_report *report)
 {
     for (size_t i = 0; i < report->count; i++) {
         const struct schema_fault *const fault = &report->fault[i];
         struct buffer pointer = buffer_in(refusal->arena);
-        buffer_add_text(&pointer, "/input");
+        buffer_add_text(&pointer, member);
         buffer_add_bytes(&pointer, fault->pointer);
         (void)refuse_at(refusal, buffer_bytes(&pointer), "%.*s", (int)fault->detail.size,
                         fault->detail.data);
     }
     if (report->more) {
-        (void)refuse_at(refusal, BYTES("/input"), "has more faults than these; mend them first");
+        (void)refuse_at(refusal, bytes_of(member), "has more faults than these; mend them first");
     }
 }
 
@@ -49,7 +49,8 @@ void result_refuse(struct refusal *refusal, const struct answer *answer, enum pr
         return;
     case RESULT_REFUSED:
         if (answer->input_report != NULL) {
-            result_refuse_input(refusal, answer->input_report);
+            result_refuse_value(refusal, answer->pointer == NULL ? "/input" : answer->pointer,
+                                answer->input_report);
             return;
         }
         (void)refuse_at(refusal, bytes_of(answer->pointer == NULL ? "" : answer->pointer), "%s",

@@ -13,8 +13,9 @@ bool result_is_good(const struct answer *answer);
 /* Any other. `missing`: what RESULT_NOT_FOUND is about. */
 void result_refuse(struct refusal *refusal, const struct answer *answer, enum problem missing);
 
-/* An input that breaks its schema: 422 with the places. */
-void result_refuse_input(struct refusal *refusal, const struct schema_report *report);
+/* The value of that member of the body ("/input") breaks its schema: 422 with the places. */
+void result_refuse_value(struct refusal *refusal, const char *member,
+                         const struct schema_report *report);
 
 /* Why a verb is not allowed: cancel is refused after the pivot for a reason of its own. */
 /* No step of the definition waits for a signal of that name; the detail names those that are known.

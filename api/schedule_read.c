@@ -239,7 +239,7 @@ static bool check_start(struct reading *reading)
     struct schema_report report;
     struct bytes attributes;
     if (!saga_input_fits(reading->definition, reading->draft->row.input, NULL, arena, &report)) {
-        result_refuse_input(&reading->exchange->refusal, &report);
+        result_refuse_value(&reading->exchange->refusal, "/input", &report);
         return false;
     }
     saga->input = reading->draft->row.input;

@@ -258,6 +258,22 @@ static void decide_each(struct batch *batch, struct cached *cached,
     if (each.applied) ret_decision->verdict = VERDICT_APPLIED;
 }
 
+/*
+ * A signal's payload breaks its schema: every fault and its place, where the rules have one
+ * sentence. What they refuse for another reason, they refuse.
+ */
+static void tell_faults(struct batch *batch, struct work *work, const struct saga *saga)
+{
+    struct arena *const arena = &batch->worker->arena;
+    const struct event *const event = &work->request->command.event;
+    if (event->kind != EVENT_SIGNAL || !saga_takes_signals(saga)) return;
+    struct schema_report *const report = arena_alloc(arena, sizeof *report);
+    if (saga_signal_fits(saga->definition, event->name, event->payload, arena, report)) return;
+    work->answer.result = RESULT_REFUSED;
+    work->answer.pointer = "/payload";
+    work->answer.input_report = report;
+}
+
 static void decide_command(struct batch *batch, struct work *work)
 {
     const struct command_request *command = &work->request->command;
@@ -285,6 +301,7 @@ static void decide_command(struct batch *batch, struct work *work)
     work->answer.why = decision.verdict == VERDICT_UNKNOWN ? "the step has no such item"
                                                            : keep_text(batch, decision.why);
     if (work->answer.result == RESULT_DONE) add_key(batch, work->request, &cached->id, 202);
+    if (work->answer.result == RESULT_NOT_ALLOWED) tell_faults(batch, work, cached->saga);
 }
 
 /* ---- replies ---- */

@@ -56,8 +56,8 @@ enum request_result {
     RESULT_NOT_FOUND,   /* no such saga, or step (`why` says) */
     RESULT_NOT_ALLOWED, /* 409: `why` says what would be */
     RESULT_STALE,       /* If-Match: 412 */
-    RESULT_REFUSED,     /* 422: `input_report` (the input breaks its schema), else `why` and
-                           `pointer` (attributes that cannot be computed) */
+    RESULT_REFUSED,     /* 422: `input_report` (what `pointer` names, NULL: the input, breaks its
+                           schema), else `why` and `pointer` (attributes cannot be computed) */
     RESULT_FULL,        /* 429: too much is undispatched or queued */
     RESULT_UNAVAILABLE, /* 503: database away */
     RESULT_INTERNAL,    /* 500: quarantined */

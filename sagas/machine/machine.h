@@ -149,6 +149,8 @@ bool saga_input_fits(const struct definition *definition, struct bytes input,
                      const struct json_view *view, struct arena *arena,
                      struct schema_report *ret_report);
 
+/* False: it is over, being undone or not started, and every signal is ILLEGAL. */
+bool saga_takes_signals(const struct saga *saga);
 /* The same of a signal: its payload must fit the schema of every step that waits for that name. */
 bool saga_signal_fits(const struct definition *definition, struct bytes name, struct bytes payload,
                       struct arena *arena, struct schema_report *ret_report);

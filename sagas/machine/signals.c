@@ -113,6 +113,12 @@ __attribute__((format(printf, 2, 3))) static enum verdict refuse(struct turn *tu
     return VERDICT_ILLEGAL;
 }
 
+bool saga_takes_signals(const struct saga *saga)
+{
+    return saga->revision > 0 && !saga_is_finished(saga->state) &&
+           saga_direction(saga) != SAGA_COMPENSATING;
+}
+
 bool saga_signal_fits(const struct definition *definition, struct bytes name, struct bytes payload,
                       struct arena *arena, struct schema_report *ret_report)
 {
@@ -139,8 +145,7 @@ enum verdict take_signal(struct turn *turn)
     struct run_ref ref;
     if (!definition_waits_for(saga->definition, event->name)) return VERDICT_UNKNOWN;
     if (is_known(saga, event)) return VERDICT_DUPLICATE;
-    if (saga->revision == 0 || saga_is_finished(saga->state) ||
-        saga_direction(saga) == SAGA_COMPENSATING) {
+    if (!saga_takes_signals(saga)) {
         return refuse(turn, "signal is not allowed: the saga is %s and takes none any more.",
                       saga->revision == 0 ? "not started" : saga_state_name(saga->state));
     }

@@ -55,6 +55,19 @@ def test_the_same_key_is_one_signal(story):
     assert len(story.api.history(id_, "step.signal_received")) == 3, "without a key each is a new one"
 
 
+def test_a_payload_that_breaks_its_schema_is_told_with_every_place(story):
+    schema = {"type": "object", "required": ["by", "level"], "properties": {"level": {"type": "integer"}}}
+    id_ = story.start(*waits(story, schema=schema), attributes={"shop": "${saga.id}"})
+    story.api.wait_step(id_, "approval", "dispatched")
+    problem = signal(story.api, id_, payload={"level": "high"}).problem(422, "invalid")
+    assert {error["pointer"] for error in problem["errors"]} == {"/payload/by", "/payload/level"}
+    problem = by_attribute(story.api, attribute={"shop": id_}, payload=1).problem(422, "invalid")
+    assert problem["errors"][0]["pointer"] == "/payload"
+    signal(story.api, id_, payload={"by": "ann", "level": 2}).must(202)
+    assert story.api.wait(id_)["state"] == "succeeded"
+    signal(story.api, id_, payload={"level": "high"}).problem(409, "not-allowed")
+
+
 def test_an_unknown_name_is_answered_with_those_that_are_known(story):
     id_ = story.start(*waits(story))
     detail = signal(story.api, id_, "aproved").problem(404, "signal-not-found")["detail"]
