@@ -121,34 +121,48 @@ static bool read_step(struct reading *reading, uint32_t *ret_step)
                 reading->field->what, *ret_step, reading->field->most);
 }
 
-/* `*`, a, a-b, each with or without /step; a/step goes on to the end. */
+struct range {
+    uint32_t first, last;
+    bool is_single; /* one number, no `-` */
+};
+
+/* `*`, a, a-b */
+static bool read_ends(struct reading *reading, struct range *ret_range)
+{
+    const struct field *const field = reading->field;
+    const bool is_weekday = field == &FIELD[WEEKDAY];
+    *ret_range = (struct range){.first = field->least, .last = is_weekday ? 6 : field->most};
+    if (take(reading, '*')) return true;
+    if (!read_value(reading, &ret_range->first)) return false;
+    ret_range->is_single = !take(reading, '-');
+    if (ret_range->is_single) return true;
+    if (!read_value(reading, &ret_range->last)) return false;
+    /* SAT-SUN: the week may end with its Sunday. */
+    if (is_weekday && ret_range->last == 0 && ret_range->first > 0) ret_range->last = 7;
+    return true;
+}
+
+/* Each with or without /step; a/step goes on to the end. */
 static bool read_range(struct reading *reading, uint64_t *set)
 {
     const struct field *const field = reading->field;
-    uint32_t first = field->least;
-    uint32_t last = field == &FIELD[WEEKDAY] ? 6 : field->most;
+    struct range range;
     uint32_t step = 1;
-    bool is_single = false;
-    if (!take(reading, '*')) {
-        if (!read_value(reading, &first)) return false;
-        is_single = !take(reading, '-');
-        if (!is_single && !read_value(reading, &last)) return false;
-        /* SAT-SUN: the week may end with its Sunday. */
-        if (!is_single && field == &FIELD[WEEKDAY] && last == 0 && first > 0) last = 7;
-    }
+    if (!read_ends(reading, &range)) return false;
     if (take(reading, '/')) {
         if (!read_step(reading, &step)) return false;
-    } else if (is_single) {
-        last = first;
+    } else if (range.is_single) {
+        range.last = range.first;
     }
-    if (is_single && first > last) last = first; /* 7/n */
-    if (first > last) {
+    if (range.is_single && range.first > range.last) range.last = range.first; /* 7/n */
+    if (range.first > range.last) {
         return fail(reading->fault,
                     "the %s field has the range %u-%u, which runs backwards; write "
                     "two ranges, as in %u-%u,%u-%u",
-                    field->what, first, last, first, field->most, field->least, last);
+                    field->what, range.first, range.last, range.first, field->most, field->least,
+                    range.last);
     }
-    for (uint32_t i = first; i <= last; i += step) {
+    for (uint32_t i = range.first; i <= range.last; i += step) {
         *set |= UINT64_C(1) << i;
     }
     return true;
@@ -156,7 +170,8 @@ static bool read_range(struct reading *reading, uint64_t *set)
 
 static bool read_field(const struct field *field, struct bytes text, uint64_t *ret_set, char *fault)
 {
-    struct reading reading = {field, text.data, text.data + text.size, fault};
+    struct reading reading = {.field = field, .at = text.data, .end = text.data + text.size};
+    reading.fault = fault;
     *ret_set = 0;
     do {
         if (!read_range(&reading, ret_set)) return false;

@@ -314,8 +314,9 @@ struct bytes make_input(struct world *world)
     struct buffer text = buffer_in(&world->arena);
     buffer_add_format(&text, "{\"n\":%u,\"zero\":%u", (unsigned)below(world, 6),
                       chance(world, 80) ? 1U : 0U);
-    if (chance(world, 90))
+    if (chance(world, 90)) {
         buffer_add_format(&text, ",\"wait\":\"%ums\"", (unsigned)below(world, 1500));
+    }
     if (chance(world, 90)) {
         buffer_add_text(&text, ",\"at\":");
         json_write_time(&text, world->now_ms + (int64_t)below(world, 6000) - 1000);
