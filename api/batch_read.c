@@ -1,4 +1,6 @@
 #include "api/batch_read.h"
+#include "orchestrator/store/failure.h"
+#include "orchestrator/store/operator_batch.h"
 
 #include "api/body.h"
 #include "api/failure_id.h"

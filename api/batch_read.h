@@ -6,6 +6,8 @@
 #define API_BATCH_READ_H
 
 #include "api/exchange.h"
+#include "orchestrator/store/failure.h"
+#include "orchestrator/store/operator_batch.h"
 #include "orchestrator/store/store.h"
 
 enum { BATCH_ITEMS_MAX = 10 * 1000 * 1000, BATCH_IDS_MAX = 100 * 1000 };

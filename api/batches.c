@@ -12,6 +12,8 @@
 #include "api/server.h"
 #include "api/text.h"
 #include "orchestrator/base/clock.h"
+#include "orchestrator/store/failure.h"
+#include "orchestrator/store/operator_batch.h"
 
 #include <inttypes.h>
 #include <sodium.h>

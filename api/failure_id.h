@@ -5,6 +5,7 @@
 #ifndef API_FAILURE_ID_H
 #define API_FAILURE_ID_H
 
+#include "orchestrator/store/failure.h"
 #include "orchestrator/store/store.h"
 
 void failure_id_write(struct buffer *buffer, const struct failure_group *group);

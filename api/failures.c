@@ -7,6 +7,7 @@
 #include "api/handlers.h"
 #include "api/server.h"
 #include "api/text.h"
+#include "orchestrator/store/failure.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -14,6 +14,7 @@
 #include "api/server.h"
 #include "orchestrator/base/clock.h"
 #include "orchestrator/engine/schedules.h"
+#include "orchestrator/store/schedule_rows.h"
 
 #include <sodium.h>
 #include <string.h>

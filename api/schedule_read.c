@@ -1,4 +1,5 @@
 #include "api/schedule_read.h"
+#include "orchestrator/store/schedule_rows.h"
 
 #include "api/body.h"
 #include "api/command_read.h"

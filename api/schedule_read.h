@@ -6,6 +6,7 @@
 #define API_SCHEDULE_READ_H
 
 #include "api/exchange.h"
+#include "orchestrator/store/schedule_rows.h"
 #include "orchestrator/store/store.h"
 #include "sagas/definition/definition.h"
 

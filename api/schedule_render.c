@@ -1,4 +1,5 @@
 #include "api/schedule_render.h"
+#include "orchestrator/store/schedule_rows.h"
 
 #include "api/redact.h"
 #include "api/server.h"

@@ -6,6 +6,7 @@
 #define API_SCHEDULE_RENDER_H
 
 #include "api/exchange.h"
+#include "orchestrator/store/schedule_rows.h"
 #include "orchestrator/store/store.h"
 
 /* As an item of a list: without input. Open: the caller closes the object. */

@@ -9,6 +9,7 @@
 #include "api/schedule_render.h"
 #include "api/server.h"
 #include "api/text.h"
+#include "orchestrator/store/schedule_rows.h"
 
 #include <inttypes.h>
 

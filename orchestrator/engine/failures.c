@@ -4,6 +4,7 @@
  *   before the database kept account of it.
  */
 #include "orchestrator/engine/batch.h"
+#include "orchestrator/store/failure.h"
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"

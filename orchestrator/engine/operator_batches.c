@@ -9,6 +9,7 @@
  * same request key, which tells that it was done.
  */
 #include "orchestrator/engine/internal.h"
+#include "orchestrator/store/operator_batch.h"
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"

@@ -1,4 +1,5 @@
 #include "orchestrator/engine/schedules.h"
+#include "orchestrator/store/schedule_rows.h"
 
 #include <sodium.h>
 #include <string.h>

@@ -9,6 +9,7 @@
  * still is moves it on. A crash between the start and its record starts nothing again.
  */
 #include "orchestrator/engine/schedules.h"
+#include "orchestrator/store/schedule_rows.h"
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"

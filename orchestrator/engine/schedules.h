@@ -5,6 +5,7 @@
 #ifndef ORCHESTRATOR_ENGINE_SCHEDULES_H
 #define ORCHESTRATOR_ENGINE_SCHEDULES_H
 
+#include "orchestrator/store/schedule_rows.h"
 #include "orchestrator/store/store.h"
 
 /*

@@ -2,6 +2,7 @@
  * orchestrator/store/failure.c
  *   What is wrong with sagas: written by the commit that made it so, read in groups.
  */
+#include "orchestrator/store/failure.h"
 #include "orchestrator/store/batch.h"
 
 static const struct column FAILURE_COLUMNS[] = {

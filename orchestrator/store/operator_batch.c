@@ -5,6 +5,8 @@
  * Items are dealt with in order, so the count of those that were says which is next, and an update
  * that expects another count loses: nothing is counted twice, whoever works on it.
  */
+#include "orchestrator/store/operator_batch.h"
+#include "orchestrator/store/failure.h"
 #include "orchestrator/store/store_private.h"
 
 #include <stdio.h>

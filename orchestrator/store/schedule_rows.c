@@ -5,6 +5,7 @@
  * Two rules keep them right whoever races. What moves a schedule on names the turn that it read,
  * and a saga that was started is an event under its own id, which there can be once.
  */
+#include "orchestrator/store/schedule_rows.h"
 #include "orchestrator/store/store_private.h"
 
 #include <assert.h>

@@ -2,6 +2,7 @@
  * tests/integration/test_store_batches.c
  *   Batches at rest: what is frozen stays so, and nothing is counted twice.
  */
+#include "orchestrator/store/operator_batch.h"
 #include "tests/integration/store_fixture.h"
 
 #include <string.h>
