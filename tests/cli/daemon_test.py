@@ -148,7 +148,7 @@ class Daemon(DaemonTest):
         self.assertEqual(json.loads(self.ok("schedules", "get", "nightly", "-o", "json").out)["cron"], "30 2 29 3 *")
         self.assertEqual(len(self.ok("schedules", "next", "nightly", "-n", "3").lines), 4)
         saga = self.ok("schedules", "trigger", "nightly", "-o", "id").out.strip()
-        until(lambda: self.run_it("get", saga).code == 0, 10, "the saga")
+        until(lambda: self.run_it("get", saga).code == 0, 60, "the saga")
         self.ok("terminate", saga, "--yes")
         self.ok("schedules", "pause", "nightly", "--reason", "holidays")
         self.assertIn("paused", self.ok("schedules", "list", "-o", "wide").out)

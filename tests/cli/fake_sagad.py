@@ -180,12 +180,12 @@ class LiveSaga:
             end = start + limit
             return answer(page(*self.history[start:end], cursor=str(end) if end < len(self.history) else None))
 
-    def wait_for_poll(self, count=1, deadline=10):
+    def wait_for_poll(self, count=1, deadline=60):
         with self.changed:
             assert self.changed.wait_for(lambda: self.polls >= count, deadline), "no long poll came"
 
 
-def until(what, deadline=10):
+def until(what, deadline=60):
     end = time.monotonic() + deadline
     while time.monotonic() < end:
         found = what()

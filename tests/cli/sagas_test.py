@@ -452,7 +452,7 @@ class Waiting(SagactlTest):
             process = self.begin("wait", ID)
             live.wait_for_poll()
             live.move(state, finished_at=NOW)
-            out, _ = process.communicate(timeout=10)
+            out, _ = process.communicate(timeout=60)
             self.assertEqual(process.returncode, code, state)
             self.assertIn(state, out.decode())
 
@@ -482,7 +482,7 @@ class Waiting(SagactlTest):
         live.move("compensating")
         live.wait_for_poll(2)
         live.move("succeeded")
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         reads = self.fake.sent(f"GET /v1/sagas/{ID}")
         self.assertEqual(len(reads), 3)
         self.assertTrue(all(dict(r.query)["wait"] == "20" and r.headers["If-None-Match"] for r in reads[1:]))
@@ -507,7 +507,7 @@ class Watching(SagactlTest):
         self.assertIn("step.succeeded", process.stdout.readline().decode())
         live.wait_for_poll(2)
         live.move("succeeded", history=[{"type": "saga.succeeded"}])
-        out, err = process.communicate(timeout=10)
+        out, err = process.communicate(timeout=60)
         self.assertEqual(process.returncode, 0, err)
         self.assertEqual(len(out.splitlines()), 1)
         self.assertNotIn(b"\x1b", out)
@@ -524,7 +524,7 @@ class Watching(SagactlTest):
         process = self.begin("watch", ID)
         live.wait_for_poll()
         live.move("succeeded", history=[{"type": "saga.succeeded"}])
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=60)
         self.assertEqual(len(out.splitlines()), 451)
 
     def test_a_terminal_is_redrawn_in_place_within_its_width(self):
@@ -554,7 +554,7 @@ class Watching(SagactlTest):
         live.move(steps=[step("charge", "dispatched", finished_at=None)])
         terminal = Terminal(self, "watch", ID)
         live.wait_for_poll()
-        terminal.until("\x1b[J", deadline=5)
+        terminal.until("\x1b[J", deadline=60)
         live.move("succeeded")
         self.assertEqual(terminal.wait(), 0)
 

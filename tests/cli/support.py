@@ -51,7 +51,7 @@ class SagactlTest(unittest.TestCase):
             process.kill()
         process.communicate()
 
-    def run_it(self, *arguments, stdin=b"", deadline=30, **environment):
+    def run_it(self, *arguments, stdin=b"", deadline=60, **environment):
         process = self.begin(*arguments, **environment)
         out, err = process.communicate(stdin, timeout=deadline)
         return Ran(process.returncode, out, err)
@@ -104,7 +104,7 @@ class Terminal:
         self.text += chunk.decode(errors="replace")
         return bool(chunk)
 
-    def until(self, what, deadline=10):
+    def until(self, what, deadline=60):
         end = time.monotonic() + deadline
         while what not in self.text and time.monotonic() < end:
             self.read(0.1)
@@ -113,7 +113,7 @@ class Terminal:
     def type(self, text):
         os.write(self.main, text.encode())
 
-    def wait(self, deadline=10):
+    def wait(self, deadline=60):
         end = time.monotonic() + deadline
         while self.read(0.05) or (self.process.poll() is None and time.monotonic() < end):
             pass

@@ -132,7 +132,7 @@ class Api:
         path = f"/v1/sagas/{id_}" + (f"/steps/{step}" if step else "") + f"/{verb}"
         return self.post(path, {"reason": "contract test", **(body or {})}, headers=headers, key=key, **query)
 
-    def wait(self, id_, *states, seconds=30):
+    def wait(self, id_, *states, seconds=60):
         """The saga once it is in one of the states (ended, when none is given)."""
         wanted, seen = states or ENDED, {}
 
@@ -144,7 +144,7 @@ class Api:
         except TimeoutError as error:
             raise AssertionError(f"{error}: {seen['state']} {seen['error']} {self.states(id_)}") from None
 
-    def wait_step(self, id_, step, *states, index=None, seconds=20):
+    def wait_step(self, id_, step, *states, index=None, seconds=60):
         def there():
             found = self.step(id_, step, index)
             return found["state"] in states and found

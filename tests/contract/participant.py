@@ -124,7 +124,7 @@ class Participant:
     def calls(self, saga):
         return [command.name for command in self.of(saga)]
 
-    def wait(self, saga, name, n=1, seconds=20):
+    def wait(self, saga, name, n=1, seconds=60):
         """The n-th command of this name."""
         until(lambda: len(self.of(saga, name)) >= n, seconds, f"{n} x {name!r} of {saga}; came {self.calls(saga)}")
         return self.of(saga, name)[n - 1]

@@ -12,6 +12,10 @@ DEFAULTS = {"timeout": "30s", "retry": QUICK, "compensation_retry": UNDO}
 TOPIC = "contract.commands"
 NOBODY = "contract-nobody.commands"  # no consumer
 
+# The timeout of a step that is left unanswered at first and must be answered in time afterwards: a busy
+# machine may stand still for half a second. One that nobody answers may be as short as it likes.
+AMPLE = "2500ms"
+
 
 class Story:
     def __init__(self, api, participant):

@@ -208,7 +208,7 @@ def test_dead_letters_are_replayed(story):
     command = story.sent(id_, "pay")
     for _ in range(2):
         made(b"{}", ce_sagaoutcome="success", ce_sagatoken="forged" + story.name)(story.participant, command)
-    letters = until(lambda: [l for l in story.api.pages("/v1/dead-letters") if l["reason"] == "forged"], 20, "dead letters")
+    letters = until(lambda: [l for l in story.api.pages("/v1/dead-letters") if l["reason"] == "forged"], 60, "dead letters")
 
     found = run(story, "replay", filter={"reason": "forged"})
 
@@ -224,16 +224,16 @@ def test_dead_letters_are_replayed(story):
 def test_a_batch_is_paused_goes_on_and_is_stopped(story):
     silent(story, 40)
     id_ = post(story, "pause", filter=mine(story), rate_per_s=5).must(202)["id"]
-    until(lambda: batch(story, id_)["done"] >= 1, 20, "it began")
+    until(lambda: batch(story, id_)["done"] >= 1, 60, "it began")
 
     paused = story.api.post(f"/v1/batches/{id_}/pause", {"reason": "lunch"}).must(202)
     assert paused["state"] == "paused" and paused["done"] < 40
-    held = until(lambda: (lambda one, two: one["done"] == two["done"] and two)(batch(story, id_), batch(story, id_)), 10, "it rests")
+    held = until(lambda: (lambda one, two: one["done"] == two["done"] and two)(batch(story, id_), batch(story, id_)), 60, "it rests")
     story.api.post(f"/v1/batches/{id_}/pause").problem(409, "not-allowed")
     assert story.api.get("/v1/batches", state="paused").must()["items"][0]["id"] == id_
 
     story.api.post(f"/v1/batches/{id_}/resume").must(202)
-    until(lambda: batch(story, id_)["done"] > held["done"], 20, "it goes on")
+    until(lambda: batch(story, id_)["done"] > held["done"], 60, "it goes on")
     stopped = story.api.post(f"/v1/batches/{id_}/stop").must(202)
     assert stopped["state"] == "stopped" and stopped["finished_at"]
     assert [act["verb"] for act in stopped["acts"]] == ["stop", "resume", "pause", "make"] and stopped["acts"][2]["reason"] == "lunch"
@@ -300,7 +300,7 @@ def test_a_kill_in_the_middle_leaves_no_item_out_and_does_none_twice(stack, stor
     ids = silent(story, 300)
     id_ = post(story, "pause", filter=mine(story), rate_per_s=200).must(202)["id"]
     for share in (20, 120, 200):
-        until(lambda: batch(story, id_)["done"] >= share, 30, "it goes on")
+        until(lambda: batch(story, id_)["done"] >= share, 60, "it goes on")
         stack.daemon.kill()
         stack.daemon.start()
 
@@ -315,7 +315,7 @@ def test_another_node_goes_on_when_one_dies_and_two_never_count_twice(stack, sto
     with Daemon(stack.postgres.url, stack.broker.brokers) as second:
         second.start()
         id_ = post(story, "pause", filter=mine(story), rate_per_s=50).must(202)["id"]
-        until(lambda: batch(story, id_)["done"] >= 10, 30, "it began")
+        until(lambda: batch(story, id_)["done"] >= 10, 60, "it began")
         [[holder]] = sql(stack.postgres.url, f"select holder from sagad.operator_batch where id = '{id_}'")
         stack.daemon.kill()
         there = Api(second.url)

@@ -4,7 +4,7 @@ import pytest
 from conftest import Stack
 from participant import again, no, ok, silence
 from servers import sql, until
-from story import SLOW, Story
+from story import AMPLE, SLOW, Story
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_a_saga_leaves_its_group_in_the_commit_that_lets_it_go_on(story):
 
 
 def test_a_timeout_that_is_tried_again_is_a_group_until_it_succeeds(story):
-    id_ = story.start(story.step("pay", silence, ok({}), timeout="120ms", retry=SLOW))
+    id_ = story.start(story.step("pay", silence, ok({}), timeout=AMPLE, retry=SLOW))
     story.api.wait_step(id_, "pay", "retrying")
     [group] = groups(story)
     assert (group["state"], group["code"], group["sample"]) == ("retrying", "timeout", [id_])
@@ -141,6 +141,6 @@ def test_sagas_that_were_stuck_before_are_looked_up_once(stack, story):
     stack.daemon.start()
 
     shape = lambda found: [(g["id"], g["count"], sorted(g["sample"])) for g in found]
-    until(lambda: shape(groups(story)) == shape(before), 20, "the groups are back")
-    until(lambda: counted(stack) == 0, 20, "every group is back")
-    until(lambda: sql(stack.postgres.url, "select count(*) from sagad.failure_backfill") == [["0"]], 20, "looked through")
+    until(lambda: shape(groups(story)) == shape(before), 60, "the groups are back")
+    until(lambda: counted(stack) == 0, 60, "every group is back")
+    until(lambda: sql(stack.postgres.url, "select count(*) from sagad.failure_backfill") == [["0"]], 60, "looked through")

@@ -12,7 +12,7 @@ from client import Api, new_id
 from conftest import Stack
 from participant import again, no, ok, reply, silence
 from servers import Daemon, free_port, http, program, sql, until
-from story import ONCE, QUICK, SLOW, Story
+from story import AMPLE, ONCE, QUICK, SLOW, Story
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def dispatched(s):
 
 def progressed(s):
     id_ = s.start(s.step("pay", reply("progress", {"progress": 0.5}), silence))
-    until(lambda: s.api.history(id_, "step.progress"), 10, "progress")
+    until(lambda: s.api.history(id_, "step.progress"), 60, "progress")
     return id_
 
 
@@ -75,7 +75,7 @@ def compensating(s):
 
 def undo_waits(s):
     id_ = s.start(s.step("pay", undo=[again(), ok()], undo_with={"retry": {**SLOW, "max_elapsed": "1h"}}), s.step("bad", no("declined")))
-    until(lambda: s.api.step(id_, "pay")["next_attempt_at"], 10, "the undo waits")
+    until(lambda: s.api.step(id_, "pay")["next_attempt_at"], 60, "the undo waits")
     return id_
 
 
@@ -219,7 +219,7 @@ def test_every_start_that_was_answered_survives_a_kill_at_once(stack, story):
             pass
     with ThreadPoolExecutor(8) as pool:
         jobs = [pool.submit(start, n) for n in range(400)]
-        until(lambda: len(accepted) > 60, 20, "some are accepted", pause=0.001)
+        until(lambda: len(accepted) > 60, 60, "some are accepted", pause=0.001)
         stack.daemon.kill()
         for job in jobs:
             job.result()
@@ -235,12 +235,12 @@ def test_every_start_that_was_answered_survives_a_kill_at_once(stack, story):
 def test_timers_fire_although_the_node_was_down_when_they_were_due(stack, story):
     retry = story.start(story.step("pay", again(), ok({}), retry={**QUICK, "initial": "1s", "max": "1s"}))
     story.api.wait_step(retry, "pay", "retrying")
-    timeout = story.start(story.step("pay", silence, timeout="1s", retry=ONCE))
+    timeout = story.start(story.step("pay", silence, timeout=AMPLE, retry=ONCE))
     story.sent(timeout, "pay")
-    at = time.time() + 1
+    at = time.time() + 2.5
     later = story.start(story.step("pay"), saga={"start_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at + 1))})
     stack.daemon.kill()
-    until(lambda: time.time() > at + 1.2, 5, "all are due")
+    until(lambda: time.time() > at + 1.2, 60, "all are due")
     stack.daemon.start()
     ends = [story.api.wait(i)["state"] for i in (retry, later)]
     assert ends == ["succeeded", "succeeded"]
@@ -262,26 +262,26 @@ def test_sagas_survive_a_crash_of_postgresql(stack, story):
     ids = [story.api.start(made, n) for n in range(40)]
     stack.postgres.crash()
     for id_ in ids:
-        until(lambda: story.api.get(f"/v1/sagas/{id_}").status == 200, 30, "reads are back", pause=0.1)
+        until(lambda: story.api.get(f"/v1/sagas/{id_}").status == 200, 60, "reads are back", pause=0.1)
         assert story.api.wait(id_, seconds=60)["state"] == "succeeded"
         assert set(story.calls(id_)) == {"one", "two", "three"}
-    until(stack.daemon.ready, 20, "ready again")
+    until(stack.daemon.ready, 60, "ready again")
 
 
 def test_without_postgresql_starts_are_503_and_nothing_is_lost(stack, story):
     made = story.register(story.step("one"), story.step("two"))
     stack.postgres.stop()
     try:
-        problem = until(lambda: (a := story.api.post("/v1/sagas", {"definition": made})).status == 503 and a, 20, "503").problem(503)
+        problem = until(lambda: (a := story.api.post("/v1/sagas", {"definition": made})).status == 503 and a, 60, "503").problem(503)
         assert problem["retryable"] is True
         assert story.api.get(f"/v1/sagas/{new_id()}").problem(503)
-        until(lambda: http("GET", stack.daemon.admin + "/readyz")[0] == 503, 10, "not ready")
+        until(lambda: http("GET", stack.daemon.admin + "/readyz")[0] == 503, 60, "not ready")
         assert http("GET", stack.daemon.admin + "/livez")[0] == 200 and story.api.get("/livez").status == 200
         assert http("GET", stack.daemon.admin + "/metrics")[0] == 200
     finally:
         stack.postgres.start()
-    until(stack.daemon.ready, 30, "ready again")
-    assert story.api.wait(until(lambda: (a := story.api.post("/v1/sagas", {"definition": made})).status == 201 and a, 20, "201").json["id"])["state"] == "succeeded"
+    until(stack.daemon.ready, 60, "ready again")
+    assert story.api.wait(until(lambda: (a := story.api.post("/v1/sagas", {"definition": made})).status == 201 and a, 60, "201").json["id"])["state"] == "succeeded"
 
 
 # ---- stopping -----------------------------------------------------------------------------
@@ -397,7 +397,7 @@ def test_a_broker_that_is_not_there_stops_nothing(stack):
         assert http("GET", daemon.admin + "/readyz")[0] == 200
         why = lonely.api.why(id_)
         assert why["waiting_for"]["kind"] == "reply"
-        until(lambda: b"broker" in http("GET", daemon.admin + "/readyz?verbose")[2].lower(), 10, "the broker is named")
+        until(lambda: b"broker" in http("GET", daemon.admin + "/readyz?verbose")[2].lower(), 60, "the broker is named")
         assert daemon.stop(signal.SIGTERM, 25) == 0
 
 

@@ -339,7 +339,7 @@ def test_http_requests_are_counted_by_route_and_code(api):
         return len(re.findall(r'saga_http_requests_total\{[^}]*route="/v1/sagas/\{id\}"[^}]*code="404"|saga_http_requests_total\{[^}]*code="404"[^}]*route="/v1/sagas/\{id\}"',
                               api.get("/metrics", headers={"Accept": "*/*"}).raw.decode()))
     api.get(f"/v1/sagas/{new_id()}").problem(404)
-    until(lambda: seen() == 1, 5, "the count")
+    until(lambda: seen() == 1, 60, "the count")
 
 
 def test_a_hundred_connections_at_once(story):

@@ -7,7 +7,7 @@ import pytest
 from client import new_id
 from participant import again, made, no, ok, reply, silence
 from servers import until
-from story import ONCE, SLOW
+from story import AMPLE, ONCE, SLOW
 
 
 def damaged(token, at):
@@ -31,7 +31,7 @@ def mark():
     return {"mark": new_id()}
 
 
-def dead(story, marked, seconds=10):
+def dead(story, marked, seconds=60):
     """The dead letter that holds this value."""
     wanted = marked["mark"].encode() if isinstance(marked, dict) else marked
     return until(lambda: next((letter for letter in story.api.pages("/v1/dead-letters", limit=500)
@@ -117,9 +117,9 @@ MALFORMED = {
 def test_a_malformed_reply_is_a_dead_letter_and_raises_attention_and_the_step_stays_open(story, what):
     id_, command = open_step(story)
     story.answer(command, made(ce_sagatoken=True, **MALFORMED[what]))
-    until(lambda: story.api.saga(id_)["attention"] == ["bad_reply"], 10, "bad_reply")
+    until(lambda: story.api.saga(id_)["attention"] == ["bad_reply"], 60, "bad_reply")
     still_open(story, id_)
-    letter = until(lambda: letters(story, command.token, "malformed"), 10, "the dead letter")[0]
+    letter = until(lambda: letters(story, command.token, "malformed"), 60, "the dead letter")[0]
     assert letter["topic"] == "saga.replies" and isinstance(letter["offset"], int)
     assert [s["id"] for s in story.api.get("/v1/sagas", attention="bad_reply", definition=story.name).must()["items"]] == [id_]
     finish(story, id_, command)
@@ -169,7 +169,7 @@ def test_five_equal_replies_are_one_success_and_four_ignored(story):
     for _ in range(5):
         story.answer(command, ok({"n": 1}))
     assert story.api.wait(id_)["state"] == "succeeded"
-    rows = until(lambda: len(r := story.api.history(id_, "reply.ignored")) == 4 and r, 10, "four ignored")
+    rows = until(lambda: len(r := story.api.history(id_, "reply.ignored")) == 4 and r, 60, "four ignored")
     assert {row["detail"]["reason"] for row in rows} == {"duplicate"}
     assert len(story.api.history(id_, "step.succeeded")) == 2
 
@@ -178,7 +178,7 @@ def test_a_contradiction_changes_nothing_and_is_seen(story):
     id_ = story.start(story.step("pay", no("declined")), story.step("last"))
     saga = story.api.wait(id_)
     story.answer(story.sent(id_, "pay"), ok({"n": 1}))
-    row = until(lambda: story.api.history(id_, "reply.ignored"), 10, "ignored")[0]
+    row = until(lambda: story.api.history(id_, "reply.ignored"), 60, "ignored")[0]
     assert row["detail"]["reason"] in ("late", "illegal") and (row["step"], row["op"], row["attempt"]) == ("pay", "action", 1)
     assert story.api.saga(id_)["revision"] == saga["revision"] and story.calls(id_) == ["pay"]
 
@@ -194,7 +194,7 @@ def test_a_success_after_the_attempts_ran_out_is_late_and_the_undo_goes_on(story
     id_ = story.start(story.step("pay", silence, undo=[silence], timeout="150ms", retry=ONCE))
     undo = story.sent(id_, "undo pay")
     story.answer(story.sent(id_, "pay"), ok({"late": True}))
-    row = until(lambda: story.api.history(id_, "reply.ignored"), 10, "ignored")[0]
+    row = until(lambda: story.api.history(id_, "reply.ignored"), 60, "ignored")[0]
     assert row["detail"]["reason"] == "late"
     story.answer(undo, ok())
     assert story.api.wait(id_)["state"] == "compensated"
@@ -204,7 +204,7 @@ def test_the_answer_of_the_action_is_no_answer_of_the_undo(story):
     id_ = story.start(story.step("pay", undo=[silence]), story.step("bad", no()))
     story.sent(id_, "undo pay")
     story.answer(story.sent(id_, "pay"), ok({}))
-    until(lambda: story.api.history(id_, "reply.ignored"), 10, "ignored")
+    until(lambda: story.api.history(id_, "reply.ignored"), 60, "ignored")
     assert story.api.saga(id_)["state"] == "compensating"
     story.answer(story.sent(id_, "undo pay"), ok())
     assert story.api.wait(id_)["state"] == "compensated"
@@ -253,7 +253,7 @@ def test_a_retry_by_rest_is_scheduled(story):
 
 
 def test_a_late_reply_by_rest(story):
-    id_ = story.start(story.step("pay", silence, again(), timeout="150ms", retry={**SLOW, "initial": "60ms", "max": "5m", "multiplier": 9999}))
+    id_ = story.start(story.step("pay", silence, again(), timeout=AMPLE, retry={**SLOW, "initial": "60ms", "max": "5m", "multiplier": 9999}))
     first = story.sent(id_, "pay")
     story.sent(id_, "pay", 2)
     assert by_rest(story, first, "failure").must()["verdict"] == "late"
@@ -301,7 +301,7 @@ def test_a_replayed_letter_takes_the_reply_once_more(story):
     story.api.post(f"/v1/dead-letters/{letter['id']}/replay").must(200)
     story.api.post(f"/v1/dead-letters/{letter['id']}/replay").problem(409)
     until(lambda: [x for x in letters(story) if value["mark"].encode() in base64.b64decode(x["value_base64"] or "") and x["id"] != letter["id"]],
-          10, "it is a dead letter again")
+          60, "it is a dead letter again")
     still_open(story, id_)
     finish(story, id_, command)
 
@@ -316,7 +316,7 @@ def test_dead_letters_are_paged(story):
     id_, command = open_step(story)
     for _ in range(5):
         story.answer(command, made(mark(), ce_sagatoken="rubbish", ce_sagaoutcome="success"))
-    until(lambda: len(letters(story)) >= 5, 10, "five")
+    until(lambda: len(letters(story)) >= 5, 60, "five")
     page = story.api.get("/v1/dead-letters", limit=2).must()
     assert len(page["items"]) == 2 and page["next_cursor"]
     ids = [letter["id"] for letter in story.api.pages("/v1/dead-letters", limit=2)]
@@ -335,4 +335,4 @@ def test_every_result_is_counted(story):
     story.answer(command, reply("success", {}))
     story.answer(command, reply("success", {}))
     story.api.wait(id_)
-    until(lambda: all(counts().get(r, 0) > before.get(r, 0) for r in ("applied", "duplicate", "forged", "malformed")), 10, str(before))
+    until(lambda: all(counts().get(r, 0) > before.get(r, 0) for r in ("applied", "duplicate", "forged", "malformed")), 60, str(before))

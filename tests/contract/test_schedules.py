@@ -41,7 +41,7 @@ class Schedule:
     def sagas(self):
         return list(self.api.pages("/v1/sagas", label=f"schedule={self.name}"))
 
-    def wait(self, what, seconds=10, **wanted):
+    def wait(self, what, seconds=60, **wanted):
         def there():
             found = self.now()
             return all(found[name] == value for name, value in wanted.items()) and found
@@ -366,9 +366,9 @@ def test_two_nodes_and_a_restart_start_each_time_once(api, story, stack, schedul
     other = stack.another_node()
     try:
         made.set_back(40 * MINUTE)
-        until(lambda: made.now()["started"] > 5, 20, "under way")
+        until(lambda: made.now()["started"] > 5, 60, "under way")
         other.kill()
-        until(lambda: parse(made.now()["next_at"]) > time.time() * 1000, 30, "all")
+        until(lambda: parse(made.now()["next_at"]) > time.time() * 1000, 60, "all")
         times = [parse(saga["labels"]["scheduled_at"]) for saga in made.sagas()]
         assert len(times) == len(set(times)) == made.now()["started"] >= 40
     finally:

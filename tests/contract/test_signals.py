@@ -204,7 +204,7 @@ def test_all_are_told_one_by_one_what_became_of_them(story):
     assert found[undone]["problem"]["type"] == "/problems/not-allowed"
     for id_ in ids[1:]:
         story.api.wait(id_, "succeeded")
-    again = until(lambda: (a := by_attribute(story.api, attribute={"shop": story.name}, match="all", payload=1, key=key)).status == 202 and a, 10, "a replay")
+    again = until(lambda: (a := by_attribute(story.api, attribute={"shop": story.name}, match="all", payload=1, key=key)).status == 202 and a, 60, "a replay")
     assert again.json == answer.json and again.header("idempotent-replayed") == "true"
     by_attribute(story.api, attribute={"shop": story.name}, match="all", payload=2, key=key).problem(422, "key-reused")
 

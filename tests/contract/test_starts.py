@@ -315,7 +315,7 @@ def test_a_resumed_definition_lets_go_what_it_held_and_nothing_else(story, made)
     story.api.command(operators, "pause").must(202)
     for id_ in held:
         assert story.api.wait(id_)["state"] == "succeeded" and story.api.saga(id_)["attention"] == []
-    until(lambda: not story.api.saga(later)["paused"], 10, "that of later is let go too")
+    until(lambda: not story.api.saga(later)["paused"], 60, "that of later is let go too")
     assert story.api.saga(later)["state"] == "pending" and story.api.why(later)["waiting_for"]["kind"] == "timer"
     switch("pause"), switch("resume")
     assert story.api.saga(operators)["paused"], "what an operator paused stays paused"

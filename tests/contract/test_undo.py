@@ -4,7 +4,7 @@ import pytest
 from client import new_id
 from participant import again, no, ok, silence
 from servers import until
-from story import NOBODY, ONCE, QUICK
+from story import AMPLE, NOBODY, ONCE, QUICK
 
 
 def order(calls, *pairs):
@@ -81,14 +81,14 @@ def test_another_branch_is_undone_although_one_is_stuck(story):
     id_ = story.start(left, right, story.step("bad", no(), depends_on=["left", "right"]))
     story.sent(id_, "undo right")
     assert story.api.wait(id_, "stuck")["error"]["step"] == "left"
-    until(lambda: story.api.states(id_)["right"] == "compensated", 10, "right is undone")
+    until(lambda: story.api.states(id_)["right"] == "compensated", 60, "right is undone")
 
 
 def test_a_late_answer_of_a_stuck_undo_is_taken_or_ignored_and_never_lost(story):
     saga = story.run(story.step("pay", undo=[silence], undo_with={"timeout": "100ms", "retry": ONCE}), story.step("bad", no()))
     assert saga["state"] == "stuck"
     story.answer(story.sent(saga, "undo pay"), ok())
-    until(lambda: story.api.saga(saga["id"])["state"] == "compensated" or story.api.history(saga["id"], "reply.ignored"), 10, "seen")
+    until(lambda: story.api.saga(saga["id"])["state"] == "compensated" or story.api.history(saga["id"], "reply.ignored"), 60, "seen")
 
 
 # ---- foreach ------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def test_items_that_wait_for_their_turn_are_not_sent_after_a_refusal(story):
 
 
 def test_an_unknown_item_is_undone_with_the_others(story):
-    saga = story.run(story.step("each", by_item(i1=silence), foreach={"in": "${input}"}, timeout="250ms", retry=ONCE), input=[1, 2])
+    saga = story.run(story.step("each", by_item(i1=silence), foreach={"in": "${input}"}, timeout=AMPLE, retry=ONCE), input=[1, 2])
     assert saga["state"] == "compensated"
     assert sorted(c for c in story.calls(saga) if c.startswith("undo")) == ["undo each[0]", "undo each[1]"]
 
@@ -152,7 +152,7 @@ def test_a_pause_holds_the_undo_back(story):
     undo = story.sent(id_, "undo pay")
     story.api.command(id_, "pause").must(202)
     story.answer(undo, ok())
-    until(lambda: story.api.states(id_)["pay"] == "compensated", 10, "pay is undone")
+    until(lambda: story.api.states(id_)["pay"] == "compensated", 60, "pay is undone")
     assert "undo one" not in story.calls(id_) and story.api.saga(id_)["state"] == "compensating"
     story.api.command(id_, "resume").must(202)
     assert story.api.wait(id_)["state"] == "compensated"
@@ -163,14 +163,14 @@ def test_terminate_stops_the_undo(story):
     undo = story.sent(id_, "undo pay")
     story.api.command(id_, "terminate").must(202)
     story.answer(undo, ok())
-    until(lambda: story.api.history(id_, "reply.ignored"), 10, "ignored")
+    until(lambda: story.api.history(id_, "reply.ignored"), 60, "ignored")
     assert story.api.saga(id_)["state"] == "terminated" and "undo one" not in story.calls(id_)
 
 
 def test_a_cancel_while_a_foreach_is_out(story):
     id_ = story.start(story.step("each", by_item(i1=silence), foreach={"in": "${input}", "concurrency": 2}), input=[1, 2, 3, 4])
     story.sent(id_, "each[1]")
-    until(lambda: story.calls(id_).count("each[3]") == 1, 10, "the others went on")
+    until(lambda: story.calls(id_).count("each[3]") == 1, 60, "the others went on")
     story.api.command(id_, "cancel").must(202)
     story.answer(story.sent(id_, "each[1]"), ok({}))
     assert story.api.wait(id_)["state"] == "compensated"
@@ -178,8 +178,8 @@ def test_a_cancel_while_a_foreach_is_out(story):
 
 
 def test_the_sagas_deadline_undoes_and_awaits_what_is_out(story):
-    id_ = story.start(story.step("one"), story.step("pay", silence), timeout="500ms",
-                      defaults={"timeout": "450ms", "retry": {"max_attempts": 0, "initial": "50ms", "max": "50ms", "jitter": "none"}})
+    id_ = story.start(story.step("one"), story.step("pay", silence), timeout="3s",
+                      defaults={"timeout": AMPLE, "retry": {"max_attempts": 0, "initial": "50ms", "max": "50ms", "jitter": "none"}})
     saga = story.api.wait(id_)
     assert (saga["state"], saga["error"]["code"]) == ("compensated", "saga_timeout")
     assert story.calls(id_)[-2:] == ["undo pay", "undo one"]

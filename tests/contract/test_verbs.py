@@ -88,7 +88,7 @@ def undo_out(story):
 def undo_retrying(story):
     id_ = story.start(story.step("pay", undo=[again(), ok()], undo_with={"retry": {**SLOW, "max_elapsed": "1h"}}), story.step("bad", no("declined")))
     story.sent(id_, "undo pay")
-    until(lambda: story.api.step(id_, "pay")["next_attempt_at"], 10, "the undo waits")
+    until(lambda: story.api.step(id_, "pay")["next_attempt_at"], 60, "the undo waits")
     return id_, "pay"
 
 
@@ -241,7 +241,7 @@ def test_terminate_undoes_nothing_and_takes_no_reply_any_more(story):
     id_, _ = dispatched(story)
     story.api.command(id_, "terminate").must(202)
     story.answer(story.sent(id_, "pay"), ok({"n": 1}))
-    until(lambda: story.api.history(id_, "reply.ignored"), 10, "the reply to be ignored")
+    until(lambda: story.api.history(id_, "reply.ignored"), 60, "the reply to be ignored")
     saga = story.api.saga(id_)
     assert (saga["state"], story.calls(id_), saga["error"]["code"]) == ("terminated", ["one", "pay"], "terminated")
     assert story.api.states(id_)["last"] == "skipped"
@@ -302,7 +302,7 @@ def test_retry_of_a_stuck_saga_sends_every_stuck_undo_again_and_it_ends(story):
     left = story.step("left", depends_on=[], undo=[no("cannot"), ok()])
     right = story.step("right", depends_on=[], undo=[no("cannot"), ok()])
     id_ = story.start(left, right, story.step("bad", no("declined"), depends_on=["left", "right"]))
-    until(lambda: list(story.api.states(id_).values()).count("compensation_failed") == 2, 10, "both stuck")
+    until(lambda: list(story.api.states(id_).values()).count("compensation_failed") == 2, 60, "both stuck")
     story.api.command(id_, "retry").must(202)
     saga = story.api.wait(id_, "compensated")
     assert (saga["error"]["code"], saga["attention"]) == ("declined", [])

@@ -13,7 +13,7 @@ def asked(story, id_, *answers, **members):
     """A step that nobody answers, with a probe whose answers these are."""
     type_ = f"{story.name}.{id_}.asked"
     story.participant.on(type_, "probe", *answers)
-    probe = {"topic": "contract.commands", "type": type_, "input": {"asks": "${input}"}, "timeout": "120ms", "retry": {**ONCE}}
+    probe = {"topic": "contract.commands", "type": type_, "input": {"asks": "${input}"}, "retry": {**ONCE}}
     return story.step(id_, silence, on_unknown="probe", probe={**probe, **members}, **LOST)
 
 
@@ -88,7 +88,7 @@ def test_a_probe_that_says_never_ran_leaves_nothing_to_undo(story):
 
 
 def test_a_probe_in_vain_leaves_the_step_unknown(story):
-    saga = story.run(asked(story, "pay", silence))
+    saga = story.run(asked(story, "pay", silence, timeout="120ms"))
     assert saga["state"] == "compensated"
     assert story.calls(saga) == ["pay", "probe pay", "undo pay"]
     types = [item["type"] for item in story.api.history(saga["id"])]

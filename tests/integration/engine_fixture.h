@@ -14,7 +14,7 @@
 
 #include <pthread.h>
 
-enum { DEADLINE_MS = 30000 };
+enum { DEADLINE_MS = 90000 };
 
 extern struct private_postgres *postgres;
 extern struct embedded_broker *broker;

@@ -12,7 +12,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
-enum { DESK_RECORDS_MAX = 4096, PARTITIONS = 4, PATIENCE_MS = 20 * 1000 };
+enum { DESK_RECORDS_MAX = 4096, PARTITIONS = 4, PATIENCE_MS = 60 * 1000 };
 
 /* ---- the broker ---- */
 
