@@ -22,6 +22,7 @@ route_handler saga_why_show;
 route_handler saga_export;       /* saga_export.c */
 route_handler saga_command;      /* saga_commands.c */
 route_handler saga_preview;      /* saga_preview.c */
+route_handler saga_fork;         /* saga_fork.c */
 route_handler saga_signal_match; /* saga_signals.c */
 
 route_handler definition_register; /* definitions.c */

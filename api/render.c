@@ -64,8 +64,18 @@ static void add_head(struct buffer *buffer, const struct saga *saga, const char 
     add_object(buffer, saga->attributes);
 }
 
+static void add_fork(struct buffer *buffer, const struct saga *saga)
+{
+    char id[UUID_TEXT_SIZE];
+    uuid_print(&saga->forked_from, id);
+    buffer_add_format(buffer, ",\"forked_from\":{\"id\":\"%s\"", id);
+    add_string(buffer, "step", saga->fork_step);
+    buffer_add_char(buffer, '}');
+}
+
 static void add_tail(struct buffer *buffer, const struct saga *saga)
 {
+    if (saga->forked) add_fork(buffer, saga);
     buffer_add_format(buffer, ",\"revision\":%u", saga->revision);
     add_saga_error(buffer, saga);
     add_time(buffer, "created_at", saga->created_at_ms);

@@ -44,6 +44,7 @@ const struct route ROUTES[] = {
     {"POST", "/v1/sagas/{id}/resume",                               ROLE_OPERATOR,  SIDE_API,  PLACE_HTTP,   saga_command,        "dry_run",         BODY_OPTIONAL, COMMAND_MAX, PRODUCES_JSON,   EVENT_RESUME},
     {"POST", "/v1/sagas/{id}/retry",                                ROLE_OPERATOR,  SIDE_API,  PLACE_HTTP,   saga_command,        "dry_run",         BODY_OPTIONAL, COMMAND_MAX, PRODUCES_JSON,   EVENT_RETRY},
     {"POST", "/v1/sagas/{id}/terminate",                            ROLE_OPERATOR,  SIDE_API,  PLACE_HTTP,   saga_command,        "dry_run",         BODY_OPTIONAL, COMMAND_MAX, PRODUCES_JSON,   EVENT_TERMINATE},
+    {"POST", "/v1/sagas/{id}/fork",                                 ROLE_OPERATOR,  SIDE_API,  PLACE_READER, saga_fork,           "dry_run",         BODY_OPTIONAL, COMMAND_MAX, PRODUCES_JSON,   0},
     {"POST", "/v1/sagas/{id}/signals/{name}",                      ROLE_SUBMITTER, SIDE_API,  PLACE_HTTP,   saga_command,        "dry_run",         BODY_OPTIONAL, COMMAND_MAX, PRODUCES_JSON,   EVENT_SIGNAL},
     {"POST", "/v1/signals/{name}",                                 ROLE_SUBMITTER, SIDE_API,  PLACE_READER, saga_signal_match,   "",                BODY_REQUIRED, COMMAND_MAX, PRODUCES_JSON,   0},
     {"POST", "/v1/sagas/{id}/steps/{step}/retry",                   ROLE_OPERATOR,  SIDE_API,  PLACE_HTTP,   saga_command,        "dry_run index",   BODY_OPTIONAL, COMMAND_MAX, PRODUCES_JSON,   EVENT_STEP_RETRY},

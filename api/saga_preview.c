@@ -2,6 +2,8 @@
  * api/saga_preview.c
  *   What a command would do: decided on a copy by the same rules, carried out by nobody.
  */
+#include "api/preview.h"
+
 #include "api/command_read.h"
 #include "api/handlers.h"
 #include "api/results.h"
@@ -12,6 +14,7 @@
 
 struct preview {
     struct buffer body;
+    struct bytes input; /* that a retry brings; absent: none */
     bool has_items;
 };
 
@@ -40,6 +43,10 @@ static void add_command(struct preview *preview, const struct command *command)
     add_run(preview, command->step, command->index, command->op);
     buffer_add_format(&preview->body, ",\"attempt\":%u,\"topic\":", command->attempt);
     json_write_string(&preview->body, command->send->topic);
+    if (preview->input.data != NULL) {
+        buffer_add_text(&preview->body, ",\"input\":");
+        buffer_add_bytes(&preview->body, preview->input);
+    }
     buffer_add_char(&preview->body, '}');
 }
 
@@ -91,6 +98,14 @@ static void write_preview(struct preview *preview, const struct saga *before,
     buffer_add_format(&preview->body, "],\"state\":\"%s\"}", saga_state_name(after->state));
 }
 
+struct bytes preview_text(const struct saga *before, const struct saga *after,
+                          const struct decision *decision, struct arena *arena)
+{
+    struct preview preview = {.body = buffer_in(arena)};
+    write_preview(&preview, before, after, decision);
+    return buffer_bytes(&preview.body);
+}
+
 static enum handled refuse_preview(struct exchange *exchange, enum event_kind kind,
                                    const struct saga *saga, const struct decision *decision)
 {
@@ -127,6 +142,7 @@ static enum handled preview_on(struct exchange *exchange, struct command_request
     if (decision.verdict != VERDICT_APPLIED && decision.verdict != VERDICT_NOTHING && !is_known) {
         return refuse_preview(exchange, command->event.kind, before, &decision);
     }
+    if (command->event.kind == EVENT_STEP_RETRY) preview.input = command->event.payload;
     write_preview(&preview, before, after, &decision);
     exchange_set_header_format(exchange, "ETag", "\"%u\"", before->revision);
     return exchange_json(exchange, 200, buffer_bytes(&preview.body));

@@ -22,7 +22,7 @@ struct act {
     const char *step;                    /* NULL: the saga itself */
     int64_t index;                       /* of a foreach item; -1: none */
     struct bytes result, input, payload; /* JSON; absent: none */
-    const char *code;                    /* NULL: none */
+    const char *code, *from;             /* NULL: none */
 };
 
 static char *act_path(struct cli *cli, const struct act *act, bool dry_run)
@@ -62,6 +62,10 @@ static struct bytes act_body(struct cli *cli, const struct act *act)
     if (act->code != NULL) {
         add_member(&body, "code");
         json_write_text(&body, act->code);
+    }
+    if (act->from != NULL) {
+        add_member(&body, "from");
+        json_write_text(&body, act->from);
     }
     if (act->result.data != NULL) {
         add_member(&body, "output");
@@ -217,6 +221,22 @@ enum status run_terminate(struct cli *cli)
     return act_on_each(cli, "terminate", ASK_ALWAYS);
 }
 
+static bool read_json_option(struct cli *cli, enum option option, struct bytes *ret_json)
+{
+    const char *value = arguments_text(&cli->arguments, option);
+    return value == NULL || files_read_json(value, &cli->arena, ret_json);
+}
+
+enum status run_fork(struct cli *cli)
+{
+    struct act act = {.verb = "fork",
+                      .id = cli_word(cli, 0),
+                      .index = -1,
+                      .from = arguments_text(&cli->arguments, OPTION_FROM)};
+    if (!read_json_option(cli, OPTION_INPUT, &act.input)) return STATUS_USAGE;
+    return act_on(cli, &act, ASK_ON_TERMINAL);
+}
+
 /* ---- signals ---- */
 
 static bool read_payload(struct cli *cli, struct bytes *ret_payload)
@@ -326,12 +346,6 @@ static bool read_step(struct cli *cli, const char *word, struct act *act)
         *bracket = '\0';
     }
     return arguments_number(&cli->arguments, OPTION_INDEX, 0, INT32_MAX, act->index, &act->index);
-}
-
-static bool read_json_option(struct cli *cli, enum option option, struct bytes *ret_json)
-{
-    const char *value = arguments_text(&cli->arguments, option);
-    return value == NULL || files_read_json(value, &cli->arena, ret_json);
 }
 
 static enum status act_on_step(struct cli *cli, const char *verb)

@@ -35,6 +35,7 @@ enum option {
     OPTION_CODE,
     OPTION_RESULT,
     OPTION_PAYLOAD,
+    OPTION_FROM,
     /* start */
     OPTION_INPUT,
     OPTION_LINES,

@@ -63,6 +63,11 @@ const struct command COMMANDS[] = {
      TAKES(CHANGES, OPTION_INDEX, OPTION_INPUT), run_try_again,
      "  sagactl list --state stuck -o id | xargs sagactl retry --reason 'gateway is back'\n"
      "  sagactl retry ID reserve[2]\n"},
+    {"fork", "ID", "start a new saga from one that is over or stuck", 1, 1, NEEDS_SERVER,
+     TAKES(CHANGES, OPTION_FROM, OPTION_INPUT), run_fork,
+     "The same definition, labels and input (or another --input), with keys of its own. With --from the steps before are\n"
+     "taken over with their outputs and never undone by the new saga; the old one has to be over for that.\n"
+     "  sagactl fork ID --from ship --dry-run\n"},
     {"terminate", "ID...", "end a saga without undoing anything", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_terminate,
      "What was done stays done. Without a terminal --yes is required.\n"},
     {"skip", "ID STEP", "go on without a step, or without its undo", 2, 2, NEEDS_SERVER,

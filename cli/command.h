@@ -42,7 +42,7 @@ typedef enum status command_run(struct cli *cli);
 command_run run_start, run_list, run_count, run_get, run_steps, run_history, run_why, run_wait,
     run_watch;
 command_run run_export, run_replay, run_signal;
-command_run run_cancel, run_pause, run_resume, run_try_again, run_terminate;
+command_run run_cancel, run_fork, run_pause, run_resume, run_try_again, run_terminate;
 command_run run_skip_step, run_complete, run_fail;
 command_run run_definitions_apply, run_definitions_lint, run_definitions_list, run_definitions_get;
 command_run run_definitions_simulate;

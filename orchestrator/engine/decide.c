@@ -6,6 +6,7 @@
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
+#include "sagas/machine/fork.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -162,6 +163,22 @@ static bool refuse_input(struct batch *batch, size_t i)
     return true;
 }
 
+/* The first event of a saga, or those that make a fork of it: all of them, or nothing is stored. */
+static void begin_saga(struct batch *batch, struct cached *cached,
+                       const struct start_request *start)
+{
+    const struct fork *const fork = start->fork;
+    const struct event plain = {
+        .kind = EVENT_START, .step = -1, .index = INDEX_NONE, .held = start->definition_paused};
+    const size_t count = fork == NULL ? 1 : fork_event_count(fork);
+    for (size_t i = 0; i < count; i++) {
+        const struct event event = fork == NULL ? plain : fork_event(fork, i);
+        struct decision decision;
+        decide(batch, cached, &event, &decision);
+        assert(decision.verdict == VERDICT_APPLIED);
+    }
+}
+
 static void decide_start(struct batch *batch, size_t i)
 {
     struct work *work = batch->works[i];
@@ -184,13 +201,7 @@ static void decide_start(struct batch *batch, size_t i)
         work->answer.pointer = "/input";
         return;
     }
-    struct decision decision;
-    decide(
-        batch, cached,
-        &(struct event){
-            .kind = EVENT_START, .step = -1, .index = INDEX_NONE, .held = start->definition_paused},
-        &decision);
-    assert(decision.verdict == VERDICT_APPLIED);
+    begin_saga(batch, cached, start);
     add_key(batch, work->request, &work->saga_id, 201);
     work->answer.result = RESULT_DONE;
     work->cached = cached;

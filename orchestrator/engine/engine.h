@@ -74,6 +74,7 @@ struct start_request {
     struct bytes labels;                /* compact JSON object */
     int64_t start_at_ms;
     struct bytes trace, trace_state;
+    const struct fork *fork; /* it is a fork (sagas/machine/fork.h); NULL: it is none */
 };
 
 /* Which runs of the saga's steps a step verb is meant for. */

@@ -22,6 +22,7 @@ enum saga_flag {
     SAGA_FLAG_PAUSED_BY = 1 << 5,
     SAGA_FLAG_OUTPUT = 1 << 6,
     SAGA_FLAG_SIGNALS = 1 << 7,
+    SAGA_FLAG_FORKED = 1 << 8,
 };
 
 enum signal_flag {
@@ -191,6 +192,7 @@ static unsigned saga_flags(const struct saga *saga)
     if (saga->paused_by.data != NULL) flags |= SAGA_FLAG_PAUSED_BY;
     if (saga->output_seq != 0) flags |= SAGA_FLAG_OUTPUT;
     if (saga->signal_count != 0) flags |= SAGA_FLAG_SIGNALS;
+    if (saga->forked) flags |= SAGA_FLAG_FORKED;
     return flags;
 }
 
@@ -218,6 +220,10 @@ void saga_pack(const struct saga *saga, struct buffer *buffer)
     if (flags & SAGA_FLAG_PAUSED_BY) pack_bytes(buffer, saga->paused_by);
     if (flags & SAGA_FLAG_OUTPUT) pack_number(buffer, saga->output_seq);
     if (flags & SAGA_FLAG_SIGNALS) put_signals(buffer, saga);
+    if (flags & SAGA_FLAG_FORKED) {
+        buffer_add(buffer, saga->forked_from.byte, sizeof(saga->forked_from.byte));
+        pack_bytes(buffer, saga->fork_step);
+    }
     put_steps(buffer, saga);
 
     const uint32_t sum = checksum(buffer->data + start, buffer->size - start);
@@ -377,6 +383,21 @@ static void take_signals(struct reader *reader)
     }
 }
 
+static void take_fork(struct reader *reader)
+{
+    struct saga *const saga = reader->saga;
+    const size_t size = sizeof(saga->forked_from.byte);
+    if ((size_t)(reader->in.end - reader->in.at) < size) {
+        (void)unpack_damaged(&reader->in, "where it was forked from is cut off");
+        return;
+    }
+    memcpy(saga->forked_from.byte, reader->in.at, size);
+    reader->in.at += size;
+    saga->forked = true;
+    const struct bytes step = unpack_bytes(&reader->in, IDENT_SIZE_MAX);
+    if (step.size > 0) saga->fork_step = bytes_copy(saga->arena, step);
+}
+
 static void take_saga(struct reader *reader)
 {
     struct saga *const saga = reader->saga;
@@ -408,6 +429,7 @@ static void take_saga(struct reader *reader)
         saga->output_seq = unpack_limited(&reader->in, UINT32_MAX, "no such history row");
     }
     if (flags & SAGA_FLAG_SIGNALS) take_signals(reader);
+    if (flags & SAGA_FLAG_FORKED) take_fork(reader);
     const uint32_t touched = unpack_limited(&reader->in, saga->definition->step_count,
                                             "it has more steps than its definition");
     int position = 0;

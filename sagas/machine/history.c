@@ -51,6 +51,8 @@ static void set_detail(struct entry *entry, const struct detail *detail)
     set_time(entry, MEMBER_START_AT, detail->start_at_ms);
     set_text(entry, MEMBER_NAME, detail->name);
     set_text(entry, MEMBER_KEY, detail->key);
+    set_text(entry, MEMBER_FORKED_FROM, detail->forked_from);
+    set_text(entry, MEMBER_FROM_STEP, detail->from_step);
 }
 
 static void set_run(struct entry *entry, const struct run_ref *ref)

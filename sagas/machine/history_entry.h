@@ -37,6 +37,8 @@ enum member {
     MEMBER_START_AT,
     MEMBER_NAME,
     MEMBER_KEY,
+    MEMBER_FORKED_FROM,
+    MEMBER_FROM_STEP,
     MEMBER_COUNT,
 };
 

@@ -33,6 +33,8 @@ const struct history_member HISTORY_MEMBERS[MEMBER_COUNT] = {
     [MEMBER_START_AT]        = {"start_at",        MEMBER_IS_TIME,      true },
     [MEMBER_NAME]            = {"name",            MEMBER_IS_TEXT,      true },
     [MEMBER_KEY]             = {"key",             MEMBER_IS_TEXT,      true },
+    [MEMBER_FORKED_FROM]     = {"forked_from",     MEMBER_IS_TEXT,      true },
+    [MEMBER_FROM_STEP]       = {"from_step",       MEMBER_IS_TEXT,      true },
 };
 /* clang-format on */
 

@@ -73,6 +73,7 @@ struct event {
      * goes on; NOTHING where it held nothing.
      */
     bool held;
+    const struct fork *fork; /* EVENT_START of a fork (fork.h); else NULL */
 };
 
 enum verdict {

@@ -125,6 +125,10 @@ struct saga {
     struct bytes trace_state;
     int64_t created_at_ms;
     int64_t start_at_ms; /* 0: at once */
+    /* Of a fork (packed, too): the saga that it comes from, and the step that it begins with. */
+    bool forked;
+    struct uuid forked_from;
+    struct bytes fork_step; /* id; absent: from the beginning */
 
     /* where it stands: packed */
     enum saga_state state;

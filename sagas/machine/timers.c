@@ -1,4 +1,5 @@
 /* What comes with time: the start, the saga's deadline, the ends of attempts, the next attempts. */
+#include "sagas/machine/fork.h"
 #include "sagas/machine/turn.h"
 
 #include <stdio.h>
@@ -165,6 +166,21 @@ void resume(struct turn *turn)
 
 /* ---- events ---- */
 
+static void create_fork(struct turn *turn)
+{
+    const struct fork *const fork = turn->event->fork;
+    struct saga *const saga = turn->saga;
+    char id[UUID_TEXT_SIZE];
+    uuid_print(&fork->saga, id);
+    saga->forked = true;
+    saga->forked_from = fork->saga;
+    if (fork->from.data != NULL) saga->fork_step = bytes_copy(saga->arena, fork->from);
+    record(turn, "saga.created", NULL,
+           &(struct detail){.forked_from = bytes_of(id), .from_step = fork->from});
+    record(turn, "operator.command", NULL,
+           &(struct detail){.verb = BYTES("fork"), .reason = turn->event->reason});
+}
+
 enum verdict take_start(struct turn *turn)
 {
     struct saga *const saga = turn->saga;
@@ -173,11 +189,18 @@ enum verdict take_start(struct turn *turn)
                        "The saga has been started already.");
         return VERDICT_ILLEGAL;
     }
-    record(turn, "saga.created", NULL, &(struct detail){.start_at_ms = saga->start_at_ms});
+    if (turn->event->fork == NULL) {
+        record(turn, "saga.created", NULL, &(struct detail){.start_at_ms = saga->start_at_ms});
+    } else {
+        create_fork(turn);
+    }
     turn->changed = true;
     if (turn->event->held) {
+        const bool takes_over = turn->event->fork != NULL && !turn->event->fork->held;
         saga->paused = true;
-        move_saga(turn, SAGA_HOLD, &(struct detail){.reason = BYTES("the definition is paused")});
+        move_saga(turn, SAGA_HOLD,
+                  &(struct detail){.reason = takes_over ? BYTES("steps are taken over")
+                                                        : BYTES("the definition is paused")});
     } else if (saga->start_at_ms <= turn->context->now_ms) {
         start_now(turn);
     }

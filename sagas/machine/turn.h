@@ -120,7 +120,8 @@ struct detail {
     uint64_t delay_ms;
     int64_t next_attempt_at_ms, deadline_at_ms, start_at_ms;
     struct bytes name, key; /* of a signal */
-    bool by_actor;          /* who did it is told, though the entry is of a run */
+    struct bytes forked_from, from_step;
+    bool by_actor; /* who did it is told, though the entry is of a run */
 };
 
 /* `ref` NULL: an entry of the saga. */

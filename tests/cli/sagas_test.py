@@ -395,6 +395,8 @@ class Steering(SagactlTest):
                 (["cancel", ID, "--reason", "late"], "/cancel", {}, {"reason": "late"}),
                 (["pause", ID], "/pause", {}, {}), (["resume", ID], "/resume", {}, {}), (["retry", ID], "/retry", {}, {}),
                 (["terminate", ID, "--yes"], "/terminate", {}, {}),
+                (["fork", ID, "--from", "charge", "--input", '{"n": 1}', "-r", "again"], "/fork", {},
+                 {"reason": "again", "from": "charge", "input": {"n": 1}}),
                 (["retry", ID, "charge"], "/steps/charge/retry", {}, {}),
                 (["retry", ID, "reserve[2]", "--input", '{"q": 0.10}'], "/steps/reserve/retry", {"index": "2"}, {"input": {"q": 0.1}}),
                 (["skip", ID, "charge", "--index", "1"], "/steps/charge/skip", {"index": "1"}, {}),

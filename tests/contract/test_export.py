@@ -87,8 +87,14 @@ def is_terminated(story):
     return story.api.wait(id_)
 
 
+def is_forked(story):
+    first = story.run(story.step("one", ok({"n": 1})), story.step("each", foreach={"in": "${[1,2]}"}), story.step("two"))
+    forked = story.api.command(first["id"], "fork", None, {"from": "two"}).must(202)
+    return story.api.wait(forked["id"])
+
+
 SCENES = [ends_well, is_undone, is_tried_again, goes_over_items, waits_for_a_retry, times_out, is_stuck, was_stuck, is_steered,
-          is_retried_with_another_input, is_terminated]
+          is_retried_with_another_input, is_terminated, is_forked]
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=lambda s: s.__name__)

@@ -443,6 +443,14 @@ def test_new_input_with_a_retry_replaces_the_mapped_one_for_every_attempt_that_f
     assert values == [b'{"old":1}', b'{"z": 0.10, "a": 1E400}', b'{"z": 0.10, "a": 1E400}', b'{"old":1}']
 
 
+def test_the_preview_of_a_retry_with_new_input_shows_it(story):
+    id_, _ = failed_and_paused(story)
+    would = story.api.command(id_, "retry", "pay", {"input": {"n": [1]}}, dry=True).must(200)["would"]
+    assert [(w["do"], w["step"], w.get("input")) for w in would] == [("send", "pay", {"n": [1]})]
+    would = story.api.command(id_, "retry", "pay", dry=True).must(200)["would"]
+    assert "input" not in would[0]
+
+
 def test_new_input_may_mend_an_undo(story):
     id_ = story.start(story.step("pay", undo=[no("cannot"), ok()]), story.step("bad", no()), input={"old": 1})
     story.api.wait(id_, "stuck")

@@ -69,7 +69,8 @@ static void every_member_is_shown_under_its_name(void **state)
         "\"state\":\"\\\"t\\\"\",\"paused\":true,\"again\":true,\"stated\":true,\"items\":300,"
         "\"delay_ms\":300,\"next_attempt_at\":\"2023-11-14T22:13:20.123Z\","
         "\"deadline_at\":\"2023-11-14T22:13:20.123Z\",\"start_at\":\"2023-11-14T22:13:20.123Z\","
-        "\"name\":\"\\\"t\\\"\",\"key\":\"\\\"t\\\"\"}}]");
+        "\"name\":\"\\\"t\\\"\",\"key\":\"\\\"t\\\"\","
+        "\"forked_from\":\"\\\"t\\\"\",\"from_step\":\"\\\"t\\\"\"}}]");
 }
 
 static void entries_follow_each_other(void **state)
