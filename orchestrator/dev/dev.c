@@ -24,6 +24,7 @@ enum {
     LOOK_EVERY_MS = 50,
     RUN_ENDS_WITHIN_MS = 5000,
     PARTICIPANTS_READY_MS = 15000,
+    POSTGRES_AGAIN_MS = 1000,
     PATH_SIZE = 1024,
     LOG_TAIL = 4096,
     STATUS_FAILED = 1,
@@ -49,6 +50,7 @@ struct dev {
     int error_fd; /* the stderr we were given; ours is the log while `run` has the terminal */
     char programs[PATH_SIZE]; /* the folder of our own program */
     int64_t started_at_ms;
+    int64_t postgres_again_ms; /* not started again before */
 };
 
 /* ---- where ---- */
@@ -332,6 +334,20 @@ static void look_after_participants(struct dev *dev)
     dev->participants = NULL;
 }
 
+/* Killed, or out of memory: its data are sound, and the node waits for it. */
+static void look_after_postgres(struct dev *dev)
+{
+    const int64_t now_ms = clock_monotonic_ms();
+    if (now_ms < dev->postgres_again_ms || private_postgres_runs(dev->postgres)) return;
+    dev->postgres_again_ms = now_ms + POSTGRES_AGAIN_MS;
+    struct err err;
+    if (private_postgres_start_again(dev->postgres, &err)) {
+        log_event(LOG_WARNING, "postgres_started_again", "reason=\"it had ended\"");
+    } else {
+        log_event(LOG_ERROR, "postgres_ended", "reason=\"%s\"", err.text);
+    }
+}
+
 static int end_run(const struct dev *dev)
 {
     (void)kill(dev->run, SIGTERM);
@@ -348,6 +364,7 @@ static int wait_for_the_end(struct dev *dev, const sigset_t *signals)
 {
     for (;;) {
         if (asked_to_stop(signals)) return dev->run > 0 ? end_run(dev) : 0;
+        look_after_postgres(dev);
         look_after_participants(dev);
         const int status = dev->run > 0 ? child_spawned_status(dev->run) : CHILD_RUNNING;
         if (status != CHILD_RUNNING) return status;

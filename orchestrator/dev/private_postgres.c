@@ -413,13 +413,23 @@ const char *private_postgres_directory(const struct private_postgres *postgres)
     return postgres->directory;
 }
 
+bool private_postgres_runs(const struct private_postgres *postgres)
+{
+    return postgres->process != NULL && child_status(postgres->process) == CHILD_RUNNING;
+}
+
+bool private_postgres_start_again(struct private_postgres *postgres, struct err *err)
+{
+    (void)child_stop(postgres->process);
+    postgres->process = NULL;
+    return start_server(postgres, err);
+}
+
 bool private_postgres_crash(struct private_postgres *postgres, struct err *err)
 {
     child_signal(postgres->process, SIGQUIT);
     (void)child_wait(postgres->process, READY_WITHIN_MS);
-    (void)child_stop(postgres->process);
-    postgres->process = NULL;
-    return start_server(postgres, err);
+    return private_postgres_start_again(postgres, err);
 }
 
 void private_postgres_stop(struct private_postgres *postgres)

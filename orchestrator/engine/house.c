@@ -19,6 +19,7 @@ enum {
     DUE_EVERY_MS = 500,
     DUE_GRACE_MS = 700, /* the node that holds the timer is first */
     NODES_EVERY_MS = 1000,
+    COMPLAIN_EVERY_MS = 10 * 1000,
     RELEASE_EVERY_MS = 5000, /* definitions that another node resumed */
     GAUGES_EVERY_MS = 5000,
     GAUGES_SHARE = 20,  /* counting takes at most this part of the time */
@@ -33,6 +34,7 @@ struct house {
     struct engine *engine;
     struct arena arena;
     int64_t due_ms, nodes_ms, release_ms, gauges_ms; /* monotonic: next round of each */
+    int64_t complained_ms;                           /* likewise: what fails is told again then */
     int32_t adopting;                                /* a dead node; 0: none */
     struct uuid adopted_last;
     bool adopt_from_start;
@@ -293,7 +295,7 @@ void *house_main(void *context)
     }
     do {
         struct err err;
-        if (!go_round(&house, &err)) {
+        if (!go_round(&house, &err) && is_time(&house.complained_ms, COMPLAIN_EVERY_MS)) {
             log_event(LOG_WARNING, "housekeeping_failed", "reason=\"%s\"", err.text);
         }
         look_at_a_topic(engine);

@@ -167,6 +167,25 @@ static void json_says_where_things_are_and_term_ends_it_well(void **state)
     assert_said(&outcome, "node: stop");
 }
 
+static void a_database_that_was_killed_is_started_again(void **state)
+{
+    (void)state;
+    const struct dev_options options = {
+        .temporary = true,
+        .no_participants = true,
+        .run =
+            "asks() { psql -X -A -t -c \"$1\" $DATABASE_URL; }\n"
+            "asks 'create table kept as select 42 as n' || exit 1\n"
+            "kill -9 $(head -n 1 $(asks 'show data_directory')/postmaster.pid)\n"
+            "for try in $(seq 300); do asks 'select n from kept' && exit 0; sleep 0.1; done\n"
+            "exit 2"};
+
+    const struct outcome outcome = result_of(&options, node_starts);
+
+    assert_int_equal(outcome.status, 0);
+    assert_said(&outcome, "42");
+}
+
 static void a_node_that_does_not_start_is_told_and_leaves_nothing(void **state)
 {
     (void)state;
@@ -239,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_finds_everything_and_its_status_is_ours),
         cmocka_unit_test(json_says_where_things_are_and_term_ends_it_well),
+        cmocka_unit_test(a_database_that_was_killed_is_started_again),
         cmocka_unit_test(a_node_that_does_not_start_is_told_and_leaves_nothing),
         cmocka_unit_test(a_second_one_in_the_same_directory_is_refused),
         cmocka_unit_test(a_signal_ends_the_command_too),
