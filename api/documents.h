@@ -8,6 +8,7 @@
 #include "sagas/base/bytes.h"
 
 struct bytes document_openapi(void);
+struct bytes document_asyncapi(void);
 struct bytes document_definition_schema(void);
 
 #endif

@@ -21,9 +21,16 @@
 #include <stdint.h>
 
 struct api;
+struct exchange;
 struct peer;
 struct route;
 struct store;
+
+/* What became of a call to a handler. */
+enum handled {
+    ANSWERED, /* response is filled */
+    LATER,    /* somebody has taken the exchange and will call exchange_done */
+};
 
 enum { ARGUMENTS_MAX = 3, RESPONSE_HEADERS_MAX = 10, REQUEST_ID_TEXT_SIZE = 65 };
 
@@ -31,10 +38,25 @@ struct response_header {
     const char *name, *value;
 };
 
+/*
+ * An answer without a known end: its text so far, and who makes more. `more` runs on a reader
+ * thread whenever `ready` was sent, and fills it again or sets `ended`; until then the connection
+ * sleeps.
+ */
+struct stream {
+    struct bytes ready; /* in `arena` */
+    bool ended;         /* nothing comes behind `ready` */
+    enum handled (*more)(struct exchange *exchange, struct store *store);
+    int64_t until_ms;        /* monotonic: it ends then */
+    int64_t silent_until_ms; /* monotonic: it says that it lives then */
+    struct arena arena;
+};
+
 struct response {
     uint16_t status; /* 0: no answer yet */
     const char *content_type;
     struct bytes body;
+    struct stream *stream; /* in the place of `body`; NULL: none */
     struct response_header headers[RESPONSE_HEADERS_MAX];
     size_t header_count;
 };
@@ -92,12 +114,6 @@ struct exchange {
     struct response late_response;
     char *body_data;
     size_t body_size, body_capacity, dropped_size;
-};
-
-/* What became of a call to a handler. */
-enum handled {
-    ANSWERED, /* response is filled */
-    LATER,    /* somebody has taken the exchange and will call exchange_done */
 };
 
 /* `store` is NULL but on a reader thread. */

@@ -1,5 +1,7 @@
 #include "api/exchange_pool.h"
 
+#include "api/stream.h"
+
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -84,6 +86,7 @@ static void wipe(struct exchange *exchange)
 void exchange_release(struct exchange_pool *pool, struct exchange *exchange)
 {
     if (atomic_fetch_sub(&exchange->references, 1) != 1) return;
+    stream_close(exchange);
     wipe(exchange);
     (void)pthread_mutex_lock(&pool->lock);
     pool->out_count--;

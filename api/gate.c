@@ -127,6 +127,7 @@ static bool check_accept(struct exchange *exchange, const struct arrival *arriva
         [PRODUCES_TEXT] = {"text/plain",              "application/openmetrics-text"},
         [PRODUCES_PAGE] = {"application/json",        "text/html"                   },
         [PRODUCES_SCHEMA] = {"application/schema+json", "application/json"            },
+        [PRODUCES_EVENTS] = {"text/event-stream",       "text/event-stream"           },
     };
     const struct bytes accept = exchange_header_in(exchange, "Accept");
     const char *const *const types = TYPES[exchange->route->produces];

@@ -19,6 +19,7 @@ route_handler saga_steps;
 route_handler saga_step;
 route_handler saga_history; /* saga_history.c */
 route_handler saga_why_show;
+route_handler saga_stream;       /* saga_stream.c */
 route_handler saga_export;       /* saga_export.c */
 route_handler saga_command;      /* saga_commands.c */
 route_handler saga_preview;      /* saga_preview.c */
@@ -33,6 +34,7 @@ route_handler definition_newest;
 route_handler definition_versions;
 route_handler definition_version;
 route_handler definition_switch;
+route_handler definition_asyncapi; /* definition_asyncapi.c */
 
 route_handler dead_letter_list; /* dead_letters.c */
 route_handler dead_letter_show;
@@ -68,6 +70,7 @@ route_handler meta_readyz;
 route_handler meta_metrics;
 route_handler meta_version;
 route_handler meta_openapi;
+route_handler meta_asyncapi;
 route_handler meta_schema;
 route_handler meta_problems;
 route_handler meta_problem;

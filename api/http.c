@@ -27,6 +27,7 @@ enum {
     ANSWER_MS = 4500,            /* from the hand-over to the answer */
     SEND_MS = 60 * 1000,         /* for the answer to be taken */
     IDLE_MS = 75 * 1000,         /* between two requests of a connection */
+    STREAM_BLOCK = 16 * 1024,    /* of a stream, sent in one piece */
     DROP_MAX = 16 * 1024 * 1024, /* of a refused body, so that its sender comes to read why */
     PER_IP_MAX = 2000,
 };
@@ -58,6 +59,7 @@ void exchange_suspend(struct exchange *exchange)
 {
     struct peer *const peer = exchange->peer;
     exchange->deadline_ms = clock_monotonic_ms() + ANSWER_MS;
+    atomic_store(&exchange->answered, false); /* a stream sleeps many times */
     atomic_fetch_add(&exchange->references, 1);
     exchange->is_suspended = true;
     peer->deadline_ms = INT64_MAX; /* that of the exchange counts now */
@@ -143,6 +145,42 @@ static void add_common_headers(const struct exchange *exchange, struct MHD_Respo
     }
 }
 
+/*
+ * Thread: HTTP. The next bytes of a stream. When a time limit passed while somebody made more, it
+ * is still theirs: it ends here, and they find out.
+ */
+static ssize_t pull(void *context, uint64_t position, char *buffer, size_t room)
+{
+    struct exchange *const exchange = context;
+    struct stream *const stream = exchange->response.stream;
+    (void)position;
+    take_back(exchange);
+    if (exchange->timed_out) return MHD_CONTENT_READER_END_OF_STREAM;
+    if (stream->ready.size == 0) {
+        if (stream->ended) return MHD_CONTENT_READER_END_OF_STREAM;
+        exchange_suspend(exchange);
+        readers_put_waiting(exchange->api->readers, exchange, stream->more);
+        return 0;
+    }
+    const size_t size = stream->ready.size < room ? stream->ready.size : room;
+    memcpy(buffer, stream->ready.data, size);
+    stream->ready = (struct bytes){stream->ready.data + size, stream->ready.size - size};
+    exchange->peer->deadline_ms = clock_monotonic_ms() + SEND_MS;
+    return (ssize_t)size;
+}
+
+static struct MHD_Response *make_answer(struct exchange *exchange, const struct response *response)
+{
+    if (response->stream != NULL) {
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, pull, exchange,
+                                                 NULL);
+    }
+    /* Not changed and not freed, in spite of its type. */
+    void *body = NULL;
+    memcpy(&body, &response->body.data, sizeof(body));
+    return MHD_create_response_from_buffer(response->body.size, body, MHD_RESPMEM_PERSISTENT);
+}
+
 static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *connection)
 {
     if (exchange->timed_out) exchange_time_out(exchange, &exchange->late_response);
@@ -152,11 +190,7 @@ static enum MHD_Result answer(struct exchange *exchange, struct MHD_Connection *
 
     exchange->status = response->status;
     exchange->peer->deadline_ms = clock_monotonic_ms() + SEND_MS;
-    /* Not changed and not freed, in spite of its type. */
-    void *body = NULL;
-    memcpy(&body, &response->body.data, sizeof(body));
-    struct MHD_Response *const made =
-        MHD_create_response_from_buffer(response->body.size, body, MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *const made = make_answer(exchange, response);
     if (made == NULL) return MHD_NO;
     if (response->content_type != NULL) {
         (void)MHD_add_response_header(made, "Content-Type", response->content_type);

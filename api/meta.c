@@ -130,6 +130,12 @@ enum handled meta_openapi(struct exchange *exchange, struct store *store)
     return exchange_json(exchange, 200, document_openapi());
 }
 
+enum handled meta_asyncapi(struct exchange *exchange, struct store *store)
+{
+    (void)store;
+    return exchange_json(exchange, 200, document_asyncapi());
+}
+
 enum handled meta_schema(struct exchange *exchange, struct store *store)
 {
     (void)store;

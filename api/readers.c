@@ -87,6 +87,8 @@ static void carry_out(struct reader *reader, const struct job *job)
     enum handled handled = ANSWERED;
     if (is_connected) {
         handled = job->handle(job->exchange, reader->store);
+    } else if (job->exchange->response.stream != NULL) {
+        handled = job->exchange->response.stream->more(job->exchange, NULL);
     } else if (job->exchange->response.status != 0) {
         handled = ANSWERED; /* it only wanted a better answer than it has */
     } else if (err.kind == ERR_INVALID) {

@@ -36,6 +36,7 @@ const struct route ROUTES[] = {
     {"GET",  "/v1/sagas/{id}/steps",                                ROLE_READER,    SIDE_API,  PLACE_READER, saga_steps,          "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/sagas/{id}/steps/{step}",                         ROLE_READER,    SIDE_API,  PLACE_READER, saga_step,           "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/sagas/{id}/history",                              ROLE_READER,    SIDE_API,  PLACE_READER, saga_history,        PAGE_QUERY,        BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/sagas/{id}/events/stream",                        ROLE_READER,    SIDE_API,  PLACE_READER, saga_stream,         "",                BODY_NONE,     IGNORED_MAX, PRODUCES_EVENTS, 0},
     {"GET",  "/v1/sagas/{id}/why",                                  ROLE_READER,    SIDE_API,  PLACE_READER, saga_why_show,       "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/sagas/{id}/export",                               ROLE_READER,    SIDE_API,  PLACE_READER, saga_export,         "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
 
@@ -58,6 +59,7 @@ const struct route ROUTES[] = {
     {"GET",  "/v1/definitions/{name}",                              ROLE_READER,    SIDE_API,  PLACE_READER, definition_newest,   "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/definitions/{name}/versions",                     ROLE_READER,    SIDE_API,  PLACE_READER, definition_versions, "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/definitions/{name}/versions/{version}",           ROLE_READER,    SIDE_API,  PLACE_READER, definition_version,  "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/definitions/{name}/asyncapi",                     ROLE_READER,    SIDE_API,  PLACE_READER, definition_asyncapi, "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"POST", "/v1/definitions/{name}/simulate",                     ROLE_READER,    SIDE_API,  PLACE_READER, definition_simulate, "",                BODY_REQUIRED, BODY_MAX,    PRODUCES_JSON,   0},
     {"POST", "/v1/definitions/{name}/pause",                        ROLE_OPERATOR,  SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_PAUSE},
     {"POST", "/v1/definitions/{name}/resume",                       ROLE_OPERATOR,  SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_RESUME},
@@ -95,6 +97,7 @@ const struct route ROUTES[] = {
     {"GET",  "/metrics",                                            ROLE_READER,    SIDE_BOTH, PLACE_HTTP,   meta_metrics,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_TEXT,   0},
     {"GET",  "/version",                                            ROLE_NOBODY,    SIDE_BOTH, PLACE_HTTP,   meta_version,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/openapi.json",                                       ROLE_NOBODY,    SIDE_BOTH, PLACE_HTTP,   meta_openapi,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/asyncapi.json",                                      ROLE_NOBODY,    SIDE_BOTH, PLACE_HTTP,   meta_asyncapi,       "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/schemas/{name}",                                     ROLE_NOBODY,    SIDE_BOTH, PLACE_HTTP,   meta_schema,         "",                BODY_NONE,     IGNORED_MAX, PRODUCES_SCHEMA, 0},
     {"GET",  "/problems",                                           ROLE_NOBODY,    SIDE_BOTH, PLACE_HTTP,   meta_problems,       "",                BODY_NONE,     IGNORED_MAX, PRODUCES_PAGE,   0},
     {"GET",  "/problems/{slug}",                                    ROLE_NOBODY,    SIDE_BOTH, PLACE_HTTP,   meta_problem,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_PAGE,   0},

@@ -19,7 +19,7 @@ enum body_rule { BODY_NONE, BODY_OPTIONAL, BODY_REQUIRED };
 enum side { SIDE_API = 1 << 0, SIDE_ADMIN = 1 << 1, SIDE_BOTH = SIDE_API | SIDE_ADMIN };
 
 /* What a route can answer with, for Accept. */
-enum produces { PRODUCES_JSON, PRODUCES_TEXT, PRODUCES_PAGE, PRODUCES_SCHEMA };
+enum produces { PRODUCES_JSON, PRODUCES_TEXT, PRODUCES_PAGE, PRODUCES_SCHEMA, PRODUCES_EVENTS };
 
 struct route {
     const char *method;

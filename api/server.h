@@ -34,6 +34,7 @@ struct api {
     struct admission admission; /* of starts */
     atomic_bool stopping;
     atomic_bool freezes; /* a reader is busy with making a batch */
+    atomic_uint streams; /* that are open */
     atomic_bool counts;  /* a reader is busy with a long count */
     atomic_uint_fast64_t next_request;
     uint32_t request_prefix;
