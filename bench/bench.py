@@ -16,7 +16,7 @@ from typing import Callable
 
 from measure import capacity, crowds, grown, latency, nodes, overload, payloads, retention, starts, throughput
 from measure.bed import bare_rows, build_folder, has_kafka, new_bed, new_postgres, say
-from measure.goals import below_floor, table
+from measure.goals import below_floor, failures, table
 from measure.sizes import FULL, QUICK
 
 BEGUN = time.monotonic()
@@ -74,7 +74,21 @@ def with_needs(names):
     return [name for name in PARTS if name in wanted]
 
 
-def measure_short(names, kinds, size, results):
+def measure_insisting(part, kind, bed, found):
+    """Measures what is below its floor once more: a noisy neighbour is no defect. What was below it twice."""
+    found.update(part.measure(bed, found))
+    first = below_floor(part.goals, kind, found)
+    if not first:
+        return []
+    say("below its floor, so it is measured once more: "
+        + "; ".join(f"{goal.text} {measured:.3g} (floor {goal.floor})" for goal, measured in first.items()))
+    found.update(part.measure(bed, found))
+    return failures(kind, first, below_floor(part.goals, kind, found))
+
+
+def measure_short(names, kinds, size, results, insists):
+    """What was below its floor twice, in a run that insists on floors."""
+    failed = []
     with new_postgres() as postgres:
         limit = database_limit(postgres, size)
         for kind in kinds:
@@ -82,7 +96,11 @@ def measure_short(names, kinds, size, results):
             results[kind]["database_limit_sagas_per_s"] = limit
             with new_bed(kind, size, postgres) as bed:
                 for name in names:
-                    results[kind].update(PARTS[name].measure(bed, results[kind]))
+                    if insists:
+                        failed += measure_insisting(PARTS[name], kind, bed, results[kind])
+                    else:
+                        results[kind].update(PARTS[name].measure(bed, results[kind]))
+    return failed
 
 
 def measure_long(name, kind, size, results):
@@ -91,8 +109,8 @@ def measure_long(name, kind, size, results):
         results[kind].update(PARTS[name].measure(bed, results[kind]))
 
 
-def finish(results, folder, is_quick):
-    """Prints the goals, writes what was found; the exit status."""
+def finish(results, folder, failed):
+    """Prints the goals and what failed, writes what was found; the exit status."""
     goals = [goal for part in PARTS.values() for goal in part.goals]
     say("\n## goals\n" + table(goals, results))
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,11 +121,10 @@ def finish(results, folder, is_quick):
         if measured:
             (folder / f"{name}.svg").write_text(plot(measured))
     say(f"results and plots: {folder}; {time.monotonic() - BEGUN:.0f} s in all")
-    failures = below_floor(goals, results) if is_quick else []
-    for failure in failures:
+    for failure in failed:
         say(f"BELOW ITS FLOOR: {failure}")
     print(json.dumps(result))
-    return 1 if failures else 0
+    return 1 if failed else 0
 
 
 def main():
@@ -125,9 +142,9 @@ def main():
     kinds = [options.broker] if options.broker else ["embedded", *(["kafka"] if has_kafka() else [])]
     usual = [name for name in {**SHORT, **LONG} if PARTS[name].quick or not options.quick]
     names = with_needs(options.part or usual)
-    results = {kind: {} for kind in kinds}
+    results, failed = {kind: {} for kind in kinds}, []
     if any(name in SHORT for name in names):
-        measure_short([name for name in names if name in SHORT], kinds, size, results)
+        failed = measure_short([name for name in names if name in SHORT], kinds, size, results, options.quick)
     for name in names:
         if name in LONG:
             measure_long(name, kinds[-1], size, results)
@@ -135,7 +152,7 @@ def main():
             results[kinds[-1]].update(PARTS[name].measure(kinds[-1], size))
     if "kafka" not in kinds and not has_kafka():
         say("\nApache Kafka: skipped, KAFKA_LIB names no folder of its jars")
-    return finish(results, options.results or build_folder() / "bench" / "results", options.quick)
+    return finish(results, options.results or build_folder() / "bench" / "results", failed)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
 """What decides over a run: verdicts, floors, slopes, the fitted model, plots. No server is started."""
+import contextlib
+import io
 import random
+import tempfile
 import unittest
 import xml.etree.ElementTree as xml
+from pathlib import Path
 
+import bench
 from measure import fit, goals, plot, soak, throughput
 
 
@@ -53,17 +58,56 @@ class Goals(unittest.TestCase):
     def test_goal_that_is_missed_says_no(self):
         self.assertIn("NO", goals.table([self.RATIO], {"kafka": {"ratio": 0.4}}))
 
-    def test_ratio_between_floor_and_goal_fails_nothing(self):
-        self.assertEqual(goals.below_floor([self.RATIO], {"kafka": {"ratio": 0.4}}), [])
+    def below(self, ratio):
+        return goals.below_floor([self.RATIO], "kafka", {"ratio": ratio})
 
-    def test_ratio_below_its_floor_fails(self):
-        self.assertEqual(len(goals.below_floor([self.RATIO], {"kafka": {"ratio": 0.2}})), 1)
+    def test_ratio_between_floor_and_goal_fails_nothing(self):
+        self.assertEqual(self.below(0.4), {})
+
+    def test_ratio_below_its_floor_twice_fails_with_both_values(self):
+        failed = goals.failures("kafka", self.below(0.2), self.below(0.25))
+
+        self.assertEqual(len(failed), 1)
+        self.assertIn("0.2, and 0.25", failed[0])
+
+    def test_ratio_below_its_floor_once_fails_nothing(self):
+        self.assertEqual(goals.failures("kafka", self.below(0.2), self.below(0.4)), [])
+        self.assertEqual(goals.failures("kafka", self.below(0.4), self.below(0.2)), [])
 
     def test_what_was_not_measured_is_left_out(self):
         self.assertEqual(goals.verdicts([self.RATIO], {"kafka": {}}), [])
 
     def test_curve_with_a_dip_falls_below_one(self):
         self.assertEqual(throughput.lowest_rise([100, 200, 150, 300]), 0.75)
+
+
+class Measuring(unittest.TestCase):
+    def measured(self, *ratios):
+        """What failed, what was found and how often it was measured, where the ratios come one after another."""
+        left = list(ratios)
+        part = bench.Part(lambda _bed, _found: {"ratio": left.pop(0)}, (Goals.RATIO,))
+        found = {}
+        with contextlib.redirect_stdout(io.StringIO()):
+            failed = bench.measure_insisting(part, "kafka", None, found)
+        return failed, found["ratio"], len(ratios) - len(left)
+
+    def test_good_part_is_measured_once(self):
+        self.assertEqual(self.measured(0.4, 0.2), ([], 0.4, 1))
+
+    def test_part_below_its_floor_is_measured_once_more(self):
+        self.assertEqual(self.measured(0.2, 0.4), ([], 0.4, 2))
+
+    def test_part_below_its_floor_twice_fails(self):
+        self.assertEqual(len(self.measured(0.2, 0.2)[0]), 1)
+
+    def test_what_failed_stands_last_before_the_json(self):
+        printed = io.StringIO()
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(printed):
+            status = bench.finish({"kafka": {}}, Path(folder), ["one", "two"])
+
+        lines = printed.getvalue().strip().split("\n")
+        self.assertEqual(lines[-3:-1], ["BELOW ITS FLOOR: one", "BELOW ITS FLOOR: two"])
+        self.assertEqual(status, 1)
 
 
 class Model(unittest.TestCase):

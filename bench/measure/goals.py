@@ -46,8 +46,13 @@ def table(goals, results):
     return "\n".join(lines)
 
 
-def below_floor(goals, results):
-    """What a quick run fails for, as sentences."""
-    return [f"{goal.text} ({broker}): {measured:.3g} of the bare limit, the floor is {goal.floor}"
-            for goal, broker, measured, _ in verdicts(goals, results)
-            if goal.floor is not None and measured < goal.floor]
+def below_floor(goals, broker, found):
+    """The goals whose measured ratio is below its floor, each with that ratio."""
+    return {goal: measured for goal, _, measured, _ in verdicts(goals, {broker: found})
+            if goal.floor is not None and measured < goal.floor}
+
+
+def failures(broker, first, again):
+    """What a quick run fails for, as sentences: below its floor, and again when it was measured once more."""
+    return [f"{goal.text} ({broker}): {first[goal]:.3g}, and {again[goal]:.3g} when measured again, of the bare limit; "
+            f"the floor is {goal.floor}" for goal in first if goal in again]
