@@ -3,8 +3,8 @@
 #include "api/body.h"
 #include "api/routes.h"
 #include "api/text.h"
+#include "orchestrator/bus/signal.h"
 
-#include <sodium.h>
 #include <string.h>
 
 enum { REASON_SIZE_MAX = 1000 };
@@ -152,10 +152,7 @@ bool command_if_match(struct exchange *exchange, bool *ret_has, uint32_t *ret_re
 void command_name_signal(struct exchange *exchange, struct bytes name, struct event *event)
 {
     event->name = name;
-    event->key = exchange_header_in(exchange, "Idempotency-Key");
-    if (event->key.data == NULL) return;
-    (void)crypto_generichash(event->key_digest, sizeof(event->key_digest),
-                             (const uint8_t *)event->key.data, event->key.size, NULL, 0);
+    signal_set_key(event, exchange_header_in(exchange, "Idempotency-Key"));
 }
 
 bool command_read_signal(struct refusal *refusal, const struct json_view *payload,

@@ -1,6 +1,6 @@
 /*
  * api/dead_letters.c
- *   /v1/dead-letters: replies that could not be taken, and what to do with them.
+ *   /v1/dead-letters: replies and signals that could not be taken, and what to do with them.
  */
 #include "api/body.h"
 #include "api/cursor.h"

@@ -141,7 +141,7 @@ const struct command COMMANDS[] = {
     {"schedules history", "NAME", "show what became of its times, and who changed it", 1, 1, NEEDS_SERVER,
      TAKES(OPTION_LIMIT, OPTION_ALL), run_schedules_history, NULL},
 
-    {"dead-letters list", "", "list replies that could not be taken", 0, 0, NEEDS_SERVER,
+    {"dead-letters list", "", "list replies and signals that could not be taken", 0, 0, NEEDS_SERVER,
      TAKES(OPTION_LIMIT, OPTION_ALL), run_dead_letters_list, NULL},
     {"dead-letters replay", "ID...", "take them again", 1, -1, NEEDS_SERVER, TAKES(CHANGES), run_dead_letters_replay,
      NULL},

@@ -19,7 +19,7 @@ enum { PARTITION_OF_MS = 500 };
 struct bus {
     struct bus_options options; /* texts are our own copies */
     struct bus_callbacks callbacks;
-    char *source, *reply_topic, *dead_letter_topic;
+    char *source, *reply_topic, *signal_topic, *dead_letter_topic;
     struct producer *producer;
     struct consumer *consumer;
     struct lag *lag;
@@ -57,6 +57,7 @@ static void copy_options(struct bus *bus, const struct bus_options *options)
     bus->options.extra = copy_text(options->extra);
     bus->source = join("/sagad/", options->cluster);
     bus->reply_topic = join(bus->options.topic_prefix, "saga.replies");
+    bus->signal_topic = join(bus->options.topic_prefix, "saga.signals");
     bus->dead_letter_topic = join(bus->options.topic_prefix, "saga.replies.dlt");
 }
 
@@ -70,6 +71,7 @@ static void free_bus(struct bus *bus)
     free_text(bus->options.extra);
     free(bus->source);
     free(bus->reply_topic);
+    free(bus->signal_topic);
     free(bus->dead_letter_topic);
     sodium_memzero(&bus->options.keys, sizeof bus->options.keys);
     free(bus);
@@ -101,7 +103,9 @@ bool bus_open(const struct bus_options *options, const struct bus_callbacks *cal
         free_bus(bus);
         return false;
     }
-    if (!consumer_open(&bus->options, &bus->callbacks, bus->reply_topic, &bus->consumer, err) ||
+    if (!consumer_open(&bus->options, &bus->callbacks,
+                       (const char *[CONSUMER_TOPICS]){bus->reply_topic, bus->signal_topic},
+                       &bus->consumer, err) ||
         !producer_open(&bus->options, &bus->callbacks, &bus->producer, err)) {
         consumer_close(bus->consumer);
         free_bus(bus);

@@ -1,6 +1,6 @@
 /*
  * orchestrator/bus/bus.h
- *   Commands out, replies in. The only door to Kafka.
+ *   Commands out, replies and signals in. The only door to Kafka.
  *
  * The same code speaks to a real broker and to the embedded one (embedded.h). Sending never
  * blocks; what the broker did not take is reported, and the engine sends it again from
@@ -35,11 +35,11 @@ struct bus_record {
 
 struct bus_callbacks {
     void *context;
-    /* Thread: bus consumer, one at a time. May block to push back. */
-    void (*on_reply)(void *context, const struct bus_record *record);
-    /* Thread: bus consumer. No more replies are there at the moment. NULL: nobody wants to know. */
-    void (*on_replies_end)(void *context);
-    /* Thread: bus consumer. Partitions of the reply topic that are ours from now on / no more. */
+    /* Thread: bus consumer, one at a time: a reply or a signal. May block to push back. */
+    void (*on_record)(void *context, const struct bus_record *record);
+    /* Thread: bus consumer. No more records are there at the moment. NULL: nobody wants to know. */
+    void (*on_records_end)(void *context);
+    /* Thread: bus consumer. Partitions of the two topics that are ours from now on / no more. */
     void (*on_assigned)(void *context, const char *topic, int32_t partition);
     void (*on_revoked)(void *context, const char *topic, int32_t partition);
     /* Thread: bus poller. The broker did not take a command of this saga: send it again later. */
@@ -50,12 +50,13 @@ struct bus_callbacks {
 
 struct bus_options {
     const char *brokers;
-    const char *cluster;      /* ce_source is /sagad/<cluster> */
-    const char *topic_prefix; /* precedes saga.replies and saga.replies.dlt; "" by default */
-    const char *group;        /* consumer group of the nodes */
-    const char *instance;     /* group.instance.id (static membership); NULL: none */
-    const char *extra;        /* further librdkafka settings "name=value,name=value"; NULL */
-    bool embedded;            /* the broker is our own: fetch.wait.max.ms 1 or 2 */
+    const char *cluster; /* ce_source is /sagad/<cluster> */
+    const char
+        *topic_prefix;    /* precedes saga.replies, saga.signals, saga.replies.dlt; "" by default */
+    const char *group;    /* consumer group of the nodes */
+    const char *instance; /* group.instance.id (static membership); NULL: none */
+    const char *extra;    /* further librdkafka settings "name=value,name=value"; NULL */
+    bool embedded;        /* the broker is our own: fetch.wait.max.ms 1 or 2 */
     struct token_keys keys;
 };
 

@@ -35,7 +35,7 @@ struct consumer {
     struct client client;
     const struct bus_options *options;
     const struct bus_callbacks *callbacks;
-    const char *topic;
+    const char *topics[CONSUMER_TOPICS];
     pthread_t thread;
     bool started;
     atomic_bool stopping;       /* no more callbacks */
@@ -64,8 +64,8 @@ static void on_rebalance(rd_kafka_t *kafka, rd_kafka_resp_err_t code,
 {
     struct consumer *consumer = ((struct client *)opaque)->owner;
     const bool assigned = code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-    log_event(LOG_INFO, assigned ? "partitions_assigned" : "partitions_revoked",
-              "topic=%s partitions=%d", consumer->topic, partitions->cnt);
+    log_event(LOG_INFO, assigned ? "partitions_assigned" : "partitions_revoked", "partitions=%d",
+              partitions->cnt);
     if (assigned) {
         rd_kafka_assign(kafka, partitions);
         tell(consumer, partitions, consumer->callbacks->on_assigned);
@@ -110,13 +110,14 @@ static bool create(struct consumer *consumer, rd_kafka_t **ret_kafka, struct err
 
 static bool subscribe(struct consumer *consumer, rd_kafka_t *kafka)
 {
-    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(topics, consumer->topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(CONSUMER_TOPICS);
+    for (size_t i = 0; i < CONSUMER_TOPICS; i++) {
+        rd_kafka_topic_partition_list_add(topics, consumer->topics[i], RD_KAFKA_PARTITION_UA);
+    }
     const rd_kafka_resp_err_t status = rd_kafka_subscribe(kafka, topics);
     rd_kafka_topic_partition_list_destroy(topics);
     if (status == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
-    client_warn(&consumer->client, "subscribe_failed", "topic=%s error=\"%s\"", consumer->topic,
-                rd_kafka_err2str(status));
+    client_warn(&consumer->client, "subscribe_failed", "error=\"%s\"", rd_kafka_err2str(status));
     return false;
 }
 
@@ -188,7 +189,7 @@ static void take(struct consumer *consumer, const rd_kafka_message_t *message)
         .headers = consumer->headers,
         .header_count = header_count,
     };
-    consumer->callbacks->on_reply(consumer->callbacks->context, &record);
+    consumer->callbacks->on_record(consumer->callbacks->context, &record);
 }
 
 static void take_or_tell(struct consumer *consumer, rd_kafka_message_t *message)
@@ -196,9 +197,8 @@ static void take_or_tell(struct consumer *consumer, rd_kafka_message_t *message)
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         take(consumer, message);
     } else {
-        client_warn(&consumer->client, "consume_error", "topic=%s code=%s reason=\"%s\"",
-                    consumer->topic, rd_kafka_err2name(message->err),
-                    rd_kafka_message_errstr(message));
+        client_warn(&consumer->client, "consume_error", "code=%s reason=\"%s\"",
+                    rd_kafka_err2name(message->err), rd_kafka_message_errstr(message));
     }
     rd_kafka_message_destroy(message);
 }
@@ -211,8 +211,8 @@ static bool consume(struct consumer *consumer, rd_kafka_t *kafka)
         if (message == NULL) break;
         take_or_tell(consumer, message);
     }
-    if (consumer->callbacks->on_replies_end != NULL) {
-        consumer->callbacks->on_replies_end(consumer->callbacks->context);
+    if (consumer->callbacks->on_records_end != NULL) {
+        consumer->callbacks->on_records_end(consumer->callbacks->context);
     }
     char reason[200];
     const rd_kafka_resp_err_t code = rd_kafka_fatal_error(kafka, reason, sizeof reason);
@@ -265,14 +265,15 @@ static void *run(void *argument)
 }
 
 bool consumer_open(const struct bus_options *options, const struct bus_callbacks *callbacks,
-                   const char *topic, struct consumer **ret_consumer, struct err *err)
+                   const char *const topics[CONSUMER_TOPICS], struct consumer **ret_consumer,
+                   struct err *err)
 {
     struct consumer *consumer = calloc(1, sizeof *consumer);
     if (consumer == NULL) abort();
     client_init(&consumer->client, "consumer", consumer);
     consumer->options = options;
     consumer->callbacks = callbacks;
-    consumer->topic = topic;
+    memcpy(consumer->topics, topics, sizeof consumer->topics);
     if (!create(consumer, &consumer->kafka, err)) {
         client_done(&consumer->client);
         free(consumer);

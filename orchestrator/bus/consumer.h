@@ -1,6 +1,6 @@
 /*
  * orchestrator/bus/consumer.h
- *   Replies in. Private to orchestrator/bus.
+ *   Replies and signals in. Private to orchestrator/bus.
  *
  * One thread waits for one record and then drains without waiting. Offsets are committed only
  * when consumer_store said so. A topic that is missing is waited for; a consumer that failed for
@@ -11,11 +11,14 @@
 
 #include "orchestrator/bus/client.h"
 
+enum { CONSUMER_TOPICS = 2 }; /* replies, signals */
+
 struct consumer;
 
 /* What it is given stays valid until consumer_close. Checks the settings, connects to nothing. */
 MUST_CHECK bool consumer_open(const struct bus_options *options,
-                              const struct bus_callbacks *callbacks, const char *topic,
+                              const struct bus_callbacks *callbacks,
+                              const char *const topics[CONSUMER_TOPICS],
                               struct consumer **ret_consumer, struct err *err);
 void consumer_start(struct consumer *consumer);
 /* No more callbacks; offsets may still be stored. */

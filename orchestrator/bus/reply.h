@@ -27,7 +27,4 @@ struct reply {
 enum reply_result reply_read(const struct bus_record *record, const struct token_keys *keys,
                              struct arena *arena, struct reply *ret_reply);
 
-/* The record's headers as JSON [[name, value], ..], other bytes escaped; for the dead letters. */
-struct bytes reply_headers_json(const struct bus_record *record, struct arena *arena);
-
 #endif

@@ -311,7 +311,7 @@ static bool quarantine_record(struct worker *worker, struct work *work)
         give_up(worker, &work, 1);
         return false;
     }
-    work->reply_result = "quarantined";
+    work->result = "quarantined";
     batch_measure(&batch);
     publish_dead_letters(&batch);
     store_offsets(&batch);

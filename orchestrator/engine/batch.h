@@ -59,6 +59,16 @@ MUST_CHECK bool batch_load(struct batch *batch, struct err *err);
 void batch_doubt_keys(struct batch *batch);
 /* decide.c: the pure core for each event; fills what is to be written, sent and answered. */
 void batch_decide(struct batch *batch);
+/* One event; what it leaves behind goes with the batch. */
+void batch_decide_event(struct batch *batch, struct cached *cached, const struct event *event,
+                        struct decision *ret_decision);
+/* The saga is dropped should the batch fail; where it changed it was touched already. */
+void batch_touch(struct batch *batch, struct cached *cached);
+/* decide_records.c: a reply or a signal from Kafka. */
+void batch_decide_record(struct batch *batch, struct work *work);
+/* A reply whose token is good; VERDICT_UNKNOWN when it names nothing that there is. */
+enum verdict batch_decide_reply(struct batch *batch, const struct token *token,
+                                const struct event *given, struct cached **ret_cached);
 /* Write a dead letter for the record of `work`. */
 void batch_add_dead_letter(struct batch *batch, const struct work *work, const char *reason);
 /* Room for one more in an array of the batch's arena. */

@@ -25,7 +25,7 @@ void *batch_grow(struct batch *batch, void *old, size_t count, size_t *room, siz
     return bigger;
 }
 
-static void touch(struct batch *batch, struct cached *cached)
+void batch_touch(struct batch *batch, struct cached *cached)
 {
     if (cached->touched) return;
     cached->touched = true;
@@ -48,7 +48,7 @@ static void take_history(struct batch *batch, struct cached *cached,
         .payload = decision->payload,
         .output = decision->saga_output,
     };
-    touch(batch, cached);
+    batch_touch(batch, cached);
 }
 
 static void take_commands(struct batch *batch, struct cached *cached,
@@ -61,8 +61,8 @@ static void take_commands(struct batch *batch, struct cached *cached,
     }
 }
 
-static void decide(struct batch *batch, struct cached *cached, const struct event *event,
-                   struct decision *ret_decision)
+void batch_decide_event(struct batch *batch, struct cached *cached, const struct event *event,
+                        struct decision *ret_decision)
 {
     struct decide_context context = {
         .now_ms = batch->now_ms,
@@ -174,7 +174,7 @@ static void begin_saga(struct batch *batch, struct cached *cached,
     for (size_t i = 0; i < count; i++) {
         const struct event event = fork == NULL ? plain : fork_event(fork, i);
         struct decision decision;
-        decide(batch, cached, &event, &decision);
+        batch_decide_event(batch, cached, &event, &decision);
         assert(decision.verdict == VERDICT_APPLIED);
     }
 }
@@ -242,7 +242,7 @@ static void decide_each_of(struct each *each, const struct event *event, int ste
         struct decision decision;
         one.step = step;
         one.index = runs->expanded && runs->count > 0 ? (int32_t)i : INDEX_NONE;
-        decide(each->batch, each->cached, &one, &decision);
+        batch_decide_event(each->batch, each->cached, &one, &decision);
         if (decision.verdict == VERDICT_APPLIED) {
             each->applied = true;
         } else {
@@ -303,7 +303,7 @@ static void decide_command(struct batch *batch, struct work *work)
     if (command->has_if_match && command->if_match != cached->saga->revision) return;
     struct decision decision;
     if (command->scope == SCOPE_ONE) {
-        decide(batch, cached, &event, &decision);
+        batch_decide_event(batch, cached, &event, &decision);
     } else {
         decide_each(batch, cached, command, &event, &decision);
     }
@@ -315,70 +315,7 @@ static void decide_command(struct batch *batch, struct work *work)
     if (work->answer.result == RESULT_NOT_ALLOWED) tell_faults(batch, work, cached->saga);
 }
 
-/* ---- replies ---- */
-
-void batch_add_dead_letter(struct batch *batch, const struct work *work, const char *reason)
-{
-    const struct bus_record *record = &work->inbound->record;
-    batch->dead_letters[batch->dead_letter_count++] = (struct dead_letter_write){
-        .topic = record->topic,
-        .partition = record->partition,
-        .offset = record->offset,
-        .at_ms =
-            record->at_ms > 0 ? record->at_ms : batch->now_ms, /* the same when it comes again */
-        .reason = reason,
-        .key = record->key,
-        .headers = reply_headers_json(record, &batch->worker->arena),
-        .value = record->value,
-    };
-}
-
-/* Carry out a reply whose token is good; VERDICT_UNKNOWN when it names nothing that there is. */
-static enum verdict decide_reply(struct batch *batch, const struct token *token,
-                                 const struct event *given, struct cached **ret_cached)
-{
-    struct cached *cached = cache_find(batch->worker->cache, &token->saga_id);
-    if (cached == NULL) return VERDICT_UNKNOWN;
-    struct event event = *given;
-    event.step = definition_find_step(cached->saga->definition, bytes_of(token->step_id));
-    event.index = token->index;
-    event.op = token->op;
-    event.attempt = token->attempt;
-    if (event.step < 0) return VERDICT_UNKNOWN;
-    struct decision decision;
-    decide(batch, cached, &event, &decision);
-    *ret_cached = cached;
-    if (decision.verdict == VERDICT_APPLIED && event.kind == EVENT_REPLY) {
-        batch_note_reply(batch, cached->saga, &event);
-    }
-    if (decision.verdict == VERDICT_UNKNOWN && cached->loaded_in != batch->worker->batch_number) {
-        /* Nothing is written of it, so no commit would find out that another node knows more. */
-        batch->stale = true;
-        touch(batch, cached);
-    }
-    return decision.verdict;
-}
-
-static void decide_record(struct batch *batch, struct work *work)
-{
-    const struct inbound *inbound = work->inbound;
-    const char *result = "forged";
-    work->cached = NULL;
-    if (inbound->result == REPLY_VALID || inbound->result == REPLY_MALFORMED) {
-        const enum verdict verdict =
-            decide_reply(batch, &inbound->reply.token, &inbound->reply.event, &work->cached);
-        result = inbound->result == REPLY_MALFORMED ? "malformed" : verdict_name(verdict);
-    }
-    work->reply_result = result;
-    if (strcmp(result, "forged") == 0 || strcmp(result, "malformed") == 0 ||
-        strcmp(result, "unknown") == 0) {
-        batch_add_dead_letter(batch, work, result);
-        log_event(LOG_WARNING, "reply_dead_letter",
-                  "reason=%s partition=%d offset=%lld what=\"%s\"", result,
-                  inbound->record.partition, (long long)inbound->record.offset,
-                  inbound->reply.what == NULL ? "" : inbound->reply.what);
-    }
-}
+/* ---- all requests ---- */
 
 static void decide_request(struct batch *batch, size_t i)
 {
@@ -387,7 +324,7 @@ static void decide_request(struct batch *batch, size_t i)
     work->answer = (struct answer){.result = RESULT_DONE};
     work->cached = NULL;
     work->deferred = false;
-    work->reply_result = NULL;
+    work->result = NULL;
     if (batch->key_given[i]) {
         work->deferred = is_key_in_batch(batch, request->key.key);
         if (work->deferred) batch_doubt_keys(batch);
@@ -398,10 +335,10 @@ static void decide_request(struct batch *batch, size_t i)
     case REQUEST_COMMAND: decide_command(batch, work); break;
     case REQUEST_REPLY:
         work->answer.verdict =
-            decide_reply(batch, &request->reply.token, &request->reply.event, &work->cached);
+            batch_decide_reply(batch, &request->reply.token, &request->reply.event, &work->cached);
         work->answer.result =
             work->answer.verdict == VERDICT_UNKNOWN ? RESULT_NOT_FOUND : RESULT_DONE;
-        work->reply_result = verdict_name(work->answer.verdict);
+        work->result = verdict_name(work->answer.verdict);
         break;
     }
 }
@@ -435,7 +372,7 @@ static void decide_timer(struct batch *batch, struct work *work)
     const struct endings endings = batch_endings(batch, saga);
     const struct event event = {.kind = EVENT_TIMER, .step = -1, .index = INDEX_NONE};
     struct decision decision;
-    decide(batch, work->cached, &event, &decision);
+    batch_decide_event(batch, work->cached, &event, &decision);
     if (decision.verdict != VERDICT_APPLIED) return;
     batch_note_timeouts(batch, saga, &endings);
     if (work->due_at_ms == 0) return;
@@ -448,7 +385,7 @@ static void decide_resend(struct batch *batch, struct work *work)
     if (work->cached == NULL) return;
     const struct event event = {.kind = EVENT_RESEND, .step = -1, .index = INDEX_NONE};
     struct decision decision;
-    decide(batch, work->cached, &event, &decision);
+    batch_decide_event(batch, work->cached, &event, &decision);
 }
 
 static void decide_release(struct batch *batch, struct work *work)
@@ -461,7 +398,7 @@ static void decide_release(struct batch *batch, struct work *work)
                                 .held = true,
                                 .reason = BYTES("the definition was resumed")};
     struct decision decision;
-    decide(batch, work->cached, &event, &decision);
+    batch_decide_event(batch, work->cached, &event, &decision);
 }
 
 void batch_decide(struct batch *batch)
@@ -469,7 +406,7 @@ void batch_decide(struct batch *batch)
     for (size_t i = 0; i < batch->count; i++) {
         switch (batch->works[i]->kind) {
         case WORK_REQUEST: decide_request(batch, i); break;
-        case WORK_RECORD: decide_record(batch, batch->works[i]); break;
+        case WORK_RECORD: batch_decide_record(batch, batch->works[i]); break;
         case WORK_TIMER: decide_timer(batch, batch->works[i]); break;
         case WORK_RESEND: decide_resend(batch, batch->works[i]); break;
         case WORK_RELEASE: decide_release(batch, batch->works[i]); break;

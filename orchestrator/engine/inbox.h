@@ -1,6 +1,6 @@
 /*
  * orchestrator/engine/inbox.h
- *   Which replies of each partition are dealt with.
+ *   Which records of each partition are dealt with.
  *
  * Workers finish records out of order; only the run without a gap may be committed to
  * Kafka, so that nothing is lost when the node dies. The same runs are stored in

@@ -6,6 +6,7 @@
 #define ORCHESTRATOR_ENGINE_INTERNAL_H
 
 #include "orchestrator/bus/reply.h"
+#include "orchestrator/bus/signal.h"
 #include "orchestrator/engine/cache.h"
 #include "orchestrator/engine/engine.h"
 #include "orchestrator/engine/inbox.h"
@@ -31,27 +32,36 @@ enum work_kind {
     WORK_RELEASE, /* its definition is not paused any more */
 };
 
-/* A reply record, copied out of the consumer's hands. It and its work lie in the parcel. */
+/* A record, copied out of the consumer's hands. It and its work lie in the parcel. */
 struct inbound {
     struct parcel *parcel;
     struct bus_record record;
-    struct reply reply;
-    enum reply_result result;
-    bool tracked; /* by the inbox: its offset is to be stored */
+    bool tracked;   /* by the inbox: its offset is to be stored */
+    bool is_signal; /* which of the two it is */
+    union {
+        struct {
+            struct reply reply;
+            enum reply_result result;
+        };
+        struct signal_record signal;
+    };
 };
+
+/* The saga that the record is about; NULL: none that could be believed. */
+const struct uuid *inbound_saga(const struct inbound *inbound);
 
 /* One event on its way to a worker. */
 struct work {
     enum work_kind kind;
     struct uuid saga_id;
-    struct request *request;  /* WORK_REQUEST */
-    struct inbound *inbound;  /* WORK_RECORD */
-    int64_t due_at_ms;        /* WORK_TIMER; 0: PostgreSQL says so, memory did not know */
-    struct answer answer;     /* WORK_REQUEST, filled while deciding */
-    struct cached *cached;    /* whose saga the answer shows */
-    bool deferred;            /* another event of this batch uses the same Idempotency-Key */
-    const char *reply_result; /* replies: what became of it, to be counted */
-    int64_t lag_ms;           /* WORK_TIMER that did something: how late it was; else -1 */
+    struct request *request; /* WORK_REQUEST */
+    struct inbound *inbound; /* WORK_RECORD */
+    int64_t due_at_ms;       /* WORK_TIMER; 0: PostgreSQL says so, memory did not know */
+    struct answer answer;    /* WORK_REQUEST, filled while deciding */
+    struct cached *cached;   /* whose saga the answer shows */
+    bool deferred;           /* another event of this batch uses the same Idempotency-Key */
+    const char *result;      /* replies and signals: what became of it, to be counted */
+    int64_t lag_ms;          /* WORK_TIMER that did something: how late it was; else -1 */
     struct work *next;
 };
 
@@ -133,7 +143,7 @@ struct engine {
     atomic_bool broker_lost;    /* none answers any more; neither is set before the first answer */
     atomic_bool started, stopping;
     atomic_size_t queued;
-    atomic_size_t held_bytes; /* of reply records in memory */
+    atomic_size_t held_bytes; /* of records in memory */
     engine_changed *changed;
     void *changed_context;
 };

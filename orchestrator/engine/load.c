@@ -61,7 +61,7 @@ static const struct uuid *wanted_id(const struct batch *batch, size_t i)
     if (batch->key_given[i] && batch->key_rows[i].found) {
         return batch->key_rows[i].has_saga ? &batch->key_rows[i].saga_id : NULL;
     }
-    if (work->kind == WORK_RECORD && work->inbound->result == REPLY_FORGED) return NULL;
+    if (work->kind == WORK_RECORD) return inbound_saga(work->inbound);
     if (work->kind == WORK_REQUEST && work->request->kind == REQUEST_START &&
         !work->request->start.has_id) {
         return NULL;
@@ -108,8 +108,9 @@ static bool fill(struct batch *batch, const struct saga_row *row, struct err *er
 /*
  * What is decided of memory is checked by the commit; where it may be decided that there is nothing
  * to write, nothing checks that no other node did something meanwhile. An operator's
- * command may be refused, a repeated request only shows the saga, a resend has nothing to write,
- * and a timer that PostgreSQL says is due may be one that memory knows nothing of. All are few.
+ * command and a signal may be refused, a repeated request only shows the saga, a resend has nothing
+ * to write, and a timer that PostgreSQL says is due may be one that memory knows nothing of. All
+ * are few.
  */
 static bool needs_truth(const struct batch *batch, size_t i)
 {
@@ -118,7 +119,7 @@ static bool needs_truth(const struct batch *batch, size_t i)
     case WORK_REQUEST:
         return work->request->kind == REQUEST_COMMAND ||
                (batch->key_given[i] && batch->key_rows[i].found);
-    case WORK_RECORD: return false;
+    case WORK_RECORD: return work->inbound->is_signal;
     case WORK_TIMER: return work->due_at_ms == 0;
     case WORK_RESEND:
     case WORK_RELEASE: return true;

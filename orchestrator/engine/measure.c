@@ -111,8 +111,9 @@ void batch_measure(const struct batch *batch)
     }
     for (size_t i = 0; i < batch->count; i++) {
         const struct work *work = batch->works[i];
-        if (work->reply_result != NULL) {
-            metrics_add(METRIC_REPLIES, 1, work->reply_result, NULL, NULL);
+        if (work->result != NULL) {
+            const bool is_signal = work->kind == WORK_RECORD && work->inbound->is_signal;
+            metrics_add(is_signal ? METRIC_SIGNALS : METRIC_REPLIES, 1, work->result, NULL, NULL);
         }
         if (work->lag_ms >= 0) {
             metrics_observe(METRIC_SCHEDULE_LAG_SECONDS, (double)work->lag_ms / 1000, NULL, NULL,

@@ -1,7 +1,7 @@
 /*
  * orchestrator/engine/receive.c
- *   What the bus brings: replies, copied out of the consumer's hands and handed to the workers
- *   as they came, many at a time.
+ *   What the bus brings: replies and signals, copied out of the consumer's hands and handed to the
+ *   workers as they came, many at a time.
  */
 #include "orchestrator/engine/internal.h"
 
@@ -14,7 +14,7 @@
 
 enum {
     QUEUE_PUSH_BACK = 50000,                 /* events waiting before the consumer is held */
-    HELD_PUSH_BACK_BYTES = 64 * 1024 * 1024, /* of reply records in memory */
+    HELD_PUSH_BACK_BYTES = 64 * 1024 * 1024, /* of records in memory */
     PUSH_BACK_MS = 2,
     /* Of a parcel: its last record keeps all of it in memory. */
     PARCEL_RECORDS_MAX = 64,
@@ -90,6 +90,26 @@ static void copy_record(struct arena *arena, const struct bus_record *record,
     ret_copy->headers = headers;
 }
 
+/* What it says, read once. */
+static void read_record(struct engine *engine, struct inbound *inbound)
+{
+    struct arena *arena = &inbound->parcel->arena;
+    inbound->is_signal = signal_is_one(&inbound->record);
+    if (inbound->is_signal) {
+        (void)signal_read(&inbound->record, arena, &inbound->signal);
+    } else {
+        inbound->result = reply_read(&inbound->record, &engine->keys, arena, &inbound->reply);
+    }
+}
+
+const struct uuid *inbound_saga(const struct inbound *inbound)
+{
+    if (inbound->is_signal) {
+        return inbound->signal.what == NULL ? &inbound->signal.saga_id : NULL;
+    }
+    return inbound->result == REPLY_FORGED ? NULL : &inbound->reply.token.saga_id;
+}
+
 static struct work *put_record(struct engine *engine, struct parcel *parcel,
                                const struct bus_record *record, bool tracked)
 {
@@ -98,12 +118,13 @@ static struct work *put_record(struct engine *engine, struct parcel *parcel,
     copy_record(arena, record, &inbound->record);
     inbound->parcel = parcel;
     inbound->tracked = tracked;
-    inbound->result = reply_read(&inbound->record, &engine->keys, arena, &inbound->reply);
+    read_record(engine, inbound);
     struct work *work = arena_alloc(arena, sizeof *work);
     work->kind = WORK_RECORD;
     work->lag_ms = -1;
     work->inbound = inbound;
-    if (inbound->result != REPLY_FORGED) work->saga_id = inbound->reply.token.saga_id;
+    const struct uuid *saga_id = inbound_saga(inbound);
+    if (saga_id != NULL) work->saga_id = *saga_id;
     atomic_fetch_add(&parcel->holders, 1);
     parcel->records++;
     return work;
@@ -146,13 +167,14 @@ static bool is_crowded(struct engine *engine)
 /* Settled in an earlier life: whatever it did then, now it is a duplicate. */
 static void pass_over(struct engine *engine, const struct bus_record *record)
 {
-    metrics_add(METRIC_REPLIES, 1, verdict_name(VERDICT_DUPLICATE), NULL, NULL);
+    metrics_add(signal_is_one(record) ? METRIC_SIGNALS : METRIC_REPLIES, 1,
+                verdict_name(VERDICT_DUPLICATE), NULL, NULL);
     inbox_done(engine->inbox, record->topic, record->partition, record->offset);
     engine_store_offsets(engine);
 }
 
 /* While stopping nothing is taken in: its offset is not stored, so it is delivered again. */
-static void on_reply(void *context, const struct bus_record *record)
+static void on_record(void *context, const struct bus_record *record)
 {
     struct engine *engine = context;
     if (is_crowded(engine)) hand_on(engine);
@@ -218,8 +240,8 @@ void engine_bus_callbacks(struct engine *engine, struct bus_callbacks *ret_callb
 {
     *ret_callbacks = (struct bus_callbacks){
         .context = engine,
-        .on_reply = on_reply,
-        .on_replies_end = hand_on,
+        .on_record = on_record,
+        .on_records_end = hand_on,
         .on_assigned = on_assigned,
         .on_revoked = on_revoked,
         .on_undelivered = on_undelivered,

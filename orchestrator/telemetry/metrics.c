@@ -46,6 +46,7 @@ static const struct family FAMILIES[METRIC_COUNT] = {
     [METRIC_OUTBOX_PENDING]        = {"saga_outbox_pending", "Sagas with committed commands that the broker has not taken.", GAUGE, {NULL}, NO_BUCKETS},
     [METRIC_OUTBOX_OLDEST_SECONDS] = {"saga_outbox_oldest_seconds", "Age of the oldest of them.", GAUGE, {NULL}, NO_BUCKETS},
     [METRIC_REPLIES]               = {"saga_replies_total", "Replies by result.", COUNTER, {"result"}, NO_BUCKETS},
+    [METRIC_SIGNALS]               = {"saga_signals_total", "Signals from Kafka by result.", COUNTER, {"result"}, NO_BUCKETS},
     [METRIC_TIMERS_PENDING]        = {"saga_timers_pending", "Timers that this node holds.", GAUGE, {NULL}, NO_BUCKETS},
     [METRIC_TOPIC_LAG]             = {"saga_topic_lag", "Commands that no participant has read.", GAUGE, {"topic"}, NO_BUCKETS},
     [METRIC_TOPIC_PARTICIPANTS]    = {"saga_topic_participants", "1 where a participant group reads the topic.", GAUGE, {"topic"}, NO_BUCKETS},

@@ -29,6 +29,7 @@ enum metric {                                /* kind, labels */
               METRIC_OUTBOX_PENDING,         /* gauge */
               METRIC_OUTBOX_OLDEST_SECONDS,  /* gauge */
               METRIC_REPLIES,                /* counter: result */
+              METRIC_SIGNALS,                /* counter: result */
               METRIC_TIMERS_PENDING,         /* gauge */
               METRIC_TOPIC_LAG,              /* gauge: topic */
               METRIC_TOPIC_PARTICIPANTS,     /* gauge: topic */

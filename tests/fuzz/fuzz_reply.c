@@ -1,18 +1,18 @@
 /*
- * Any record as a reply. Input: one header a line ("name:value", a value "$" is a token of ours, no
- * colon is a null value), an empty line, the value. What is accepted keeps its promises, and its
- * headers can always be kept as JSON.
+ * Any record as a reply. Input: a record as text (record.h), a header's value "$" is a token of
+ * ours. What is accepted keeps its promises, and its headers can always be kept as JSON.
  */
 #include "tests/fuzz/fuzz.h"
 
+#include "tests/fuzz/record.h"
+
+#include "orchestrator/bus/record.h"
 #include "orchestrator/bus/reply.h"
 
 #include <assert.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { HEADERS_MAX = 64 };
 
 static const struct token_keys KEYS = {
     .key = {{1}, {2}},
@@ -32,36 +32,11 @@ static struct bytes our_token(void)
     return (struct bytes){text, size};
 }
 
-static struct bus_header read_header(const char *line, size_t size)
+static void put_tokens(struct bus_header *headers, size_t count)
 {
-    const char *colon = memchr(line, ':', size);
-    if (colon == NULL)
-        return (struct bus_header){
-            .name = {line, size}
-        };
-    const size_t name_size = (size_t)(colon - line);
-    struct bytes value = {colon + 1, size - name_size - 1};
-    if (bytes_equal_text(value, "$")) value = our_token();
-    return (struct bus_header){
-        .name = {line, name_size},
-          .value = value
-    };
-}
-
-/* Fills the headers and the value of *record from the input. */
-static void read_record(struct bytes input, struct bus_header *headers, struct bus_record *record)
-{
-    const char *at = input.data, *end = input.data + input.size;
-    while (at < end && record->header_count < HEADERS_MAX) {
-        const char *newline = memchr(at, '\n', (size_t)(end - at));
-        const size_t size = (size_t)((newline == NULL ? end : newline) - at);
-        const char *line = at;
-        at = newline == NULL ? end : newline + 1;
-        if (size == 0) break;
-        headers[record->header_count++] = read_header(line, size);
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_equal_text(headers[i].value, "$")) headers[i].value = our_token();
     }
-    record->headers = headers;
-    record->value = (struct bytes){at, (size_t)(end - at)};
 }
 
 static void check_event(const struct reply *reply, struct arena *arena)
@@ -77,9 +52,10 @@ static void check_event(const struct reply *reply, struct arena *arena)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct bus_header headers[HEADERS_MAX];
+    struct bus_header headers[RECORD_HEADERS_MAX];
     struct bus_record record = {.topic = BYTES("saga.replies")};
-    read_record((struct bytes){(const char *)data, size}, headers, &record);
+    record_of_text((struct bytes){(const char *)data, size}, headers, &record);
+    put_tokens(headers, record.header_count);
 
     struct arena arena = {0};
     struct reply reply;
@@ -93,7 +69,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     const struct json_view *view = NULL;
     struct json_error error;
-    const bool kept = json_view_parse(reply_headers_json(&record, &arena), &arena, &view, &error);
+    const bool kept = json_view_parse(record_headers_json(&record, &arena), &arena, &view, &error);
     assert(kept && view->count == record.header_count);
     arena_done(&arena);
     return 0;

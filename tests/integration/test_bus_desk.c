@@ -105,7 +105,7 @@ static void copy_record(struct arena *arena, struct bus_record *copy,
     copy->headers = headers;
 }
 
-static void on_reply(void *context, const struct bus_record *record)
+static void on_record(void *context, const struct bus_record *record)
 {
     struct desk *desk = context;
     if (desk->slowness_us > 0) usleep(desk->slowness_us);
@@ -139,16 +139,20 @@ static void set_ours(struct desk *desk, int32_t partition, bool ours)
     pthread_mutex_unlock(&desk->lock);
 }
 
+/* Of the two topics the desk looks after the replies. */
+static bool is_reply_topic(const char *topic)
+{
+    return strstr(topic, "saga.replies") != NULL;
+}
+
 static void on_assigned(void *context, const char *topic, int32_t partition)
 {
-    (void)topic;
-    set_ours(context, partition, true);
+    if (is_reply_topic(topic)) set_ours(context, partition, true);
 }
 
 static void on_revoked(void *context, const char *topic, int32_t partition)
 {
-    (void)topic;
-    set_ours(context, partition, false);
+    if (is_reply_topic(topic)) set_ours(context, partition, false);
 }
 
 static void on_undelivered(void *context, const struct uuid *saga_id)
@@ -178,7 +182,7 @@ static void on_broker(void *context, bool up)
 void desk_callbacks(struct desk *desk, struct bus_callbacks *ret_callbacks)
 {
     *ret_callbacks = (struct bus_callbacks){.context = desk,
-                                            .on_reply = on_reply,
+                                            .on_record = on_record,
                                             .on_assigned = on_assigned,
                                             .on_revoked = on_revoked,
                                             .on_undelivered = on_undelivered,
@@ -282,7 +286,7 @@ static void note_message(struct desk *desk, const rd_kafka_message_t *message)
             };
         }
     }
-    on_reply(desk, &record);
+    on_record(desk, &record);
 }
 
 bool read_topic(struct place *place, struct desk *desk, const char *topic, size_t count)

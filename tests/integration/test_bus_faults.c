@@ -4,7 +4,7 @@
  *   What needs a broker that can be broken runs on the embedded one only.
  */
 #include "orchestrator/base/clock.h"
-#include "tests/integration/test_bus_desk.h"
+#include "tests/integration/test_bus_stand.h"
 
 #include <setjmp.h>
 #include <signal.h>
@@ -21,43 +21,6 @@
 #include <cmocka.h>
 
 extern char **environ;
-
-static struct place place;
-static struct desk desk, other_desk;
-
-static int at_the_embedded_broker(void **state)
-{
-    (void)state;
-    place_open_embedded(&place);
-    desk_open(&desk);
-    desk_open(&other_desk);
-    return 0;
-}
-
-static int at_a_real_broker(void **state)
-{
-    (void)state;
-    desk_open(&desk);
-    desk_open(&other_desk);
-    if (!place_open_kafka(&place)) {
-        print_message("             KAFKA_BROKERS is not set: no real broker to test against\n");
-    }
-    return 0;
-}
-
-static int leave(void **state)
-{
-    (void)state;
-    desk_close(&desk);
-    desk_close(&other_desk);
-    place_close(&place);
-    return 0;
-}
-
-static void need_a_broker(void)
-{
-    if (place.brokers == NULL) skip();
-}
 
 static void send_orders(struct bus *bus, const char *topic, int count)
 {

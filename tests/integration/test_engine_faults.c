@@ -152,8 +152,8 @@ static void *pour(void *context)
     struct flood *flood = context;
     for (int i = 0; i < FLOOD; i++) {
         const struct bus_record record = forged_record(i, (struct bytes){flood->value, BIG});
-        flood->node->callbacks.on_reply(flood->node->callbacks.context, &record);
-        flood->node->callbacks.on_replies_end(flood->node->callbacks.context);
+        flood->node->callbacks.on_record(flood->node->callbacks.context, &record);
+        flood->node->callbacks.on_records_end(flood->node->callbacks.context);
         atomic_fetch_add(&flood->given, 1);
     }
     return NULL;
@@ -208,8 +208,8 @@ static void a_record_whose_dead_letter_is_refused_holds_nobody_up(void **state)
     do {
         if (clock_monotonic_ms() > until_ms) fail_msg("the range stays before the refused one");
         const struct bus_record record = forged_record(offset++, BYTES("{}"));
-        node.callbacks.on_reply(node.callbacks.context, &record);
-        node.callbacks.on_replies_end(node.callbacks.context);
+        node.callbacks.on_record(node.callbacks.context, &record);
+        node.callbacks.on_records_end(node.callbacks.context);
         pause_a_little();
     } while (atoi(ask_database("select coalesce(max(last_offset), -1) from "
                                "sagad.processed_message where partition = 99")) < 2);

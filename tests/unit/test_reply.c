@@ -2,6 +2,7 @@
  * tests/unit/test_reply.c
  *   Which replies count, which are forged, which are malformed.
  */
+#include "orchestrator/bus/record.h"
 #include "orchestrator/bus/reply.h"
 
 #include <setjmp.h>
@@ -344,7 +345,7 @@ static void headers_are_kept_as_json_whatever_bytes_they_hold(void **state)
     };
     const struct bus_record record = {.headers = headers, .header_count = 5};
 
-    const struct bytes json = reply_headers_json(&record, &arena);
+    const struct bytes json = record_headers_json(&record, &arena);
 
     assert_bytes(json,
                  "[[\"plain\",\"caf\xc3\xa9 \\\"x\\\"\\\\\"],[\"none\",null],[\"empty\",\"\"],"
@@ -359,7 +360,7 @@ static void no_headers_are_an_empty_list(void **state)
     (void)state;
     const struct bus_record record = {0};
 
-    assert_bytes(reply_headers_json(&record, &arena), "[]");
+    assert_bytes(record_headers_json(&record, &arena), "[]");
 }
 
 int main(void)
