@@ -29,6 +29,7 @@ route_handler saga_signal_match; /* saga_signals.c */
 route_handler definition_register; /* definitions.c */
 route_handler definition_validate;
 route_handler definition_simulate;
+route_handler definition_impact; /* definition_impact.c */
 route_handler definition_list;
 route_handler definition_newest;
 route_handler definition_versions;

@@ -61,6 +61,7 @@ const struct route ROUTES[] = {
     {"GET",  "/v1/definitions/{name}/versions/{version}",           ROLE_READER,    SIDE_API,  PLACE_READER, definition_version,  "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/definitions/{name}/asyncapi",                     ROLE_READER,    SIDE_API,  PLACE_READER, definition_asyncapi, "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"POST", "/v1/definitions/{name}/simulate",                     ROLE_READER,    SIDE_API,  PLACE_READER, definition_simulate, "",                BODY_REQUIRED, BODY_MAX,    PRODUCES_JSON,   0},
+    {"POST", "/v1/definitions/{name}/impact",                       ROLE_READER,    SIDE_API,  PLACE_READER, definition_impact,   "",                BODY_REQUIRED, BODY_MAX,    PRODUCES_JSON,   0},
     {"POST", "/v1/definitions/{name}/pause",                        ROLE_OPERATOR,  SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_PAUSE},
     {"POST", "/v1/definitions/{name}/resume",                       ROLE_OPERATOR,  SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_RESUME},
     {"POST", "/v1/definitions/{name}/versions/{version}/deprecate", ROLE_ADMIN,     SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_DEPRECATE},

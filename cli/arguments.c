@@ -38,6 +38,7 @@ static const struct option_rule OPTIONS[OPTION_COUNT] = {
     [OPTION_CODE]            = {"code", 0, "CODE", NULL, "error code of the refusal"},
     [OPTION_RESULT]          = {"result", 0, "FILE|-|JSON", NULL, "the step's output"},
     [OPTION_FROM]            = {"from", 0, "STEP", NULL, "the step that the new saga begins with"},
+    [OPTION_STEP_MAP]        = {"step-map", 0, "FILE|-|JSON", NULL, "steps that have another id in that version: {\"old\":\"new\"}"},
     [OPTION_PAYLOAD]         = {"payload", 0, "FILE|-|JSON", NULL, "what the signal brings"},
     [OPTION_INPUT]           = {"input", 'i', "FILE|-|JSON", NULL, "the input, sent byte for byte"},
     [OPTION_LINES]           = {"lines", 0, "FILE|-", NULL, "one saga for each line, a line is an input"},

@@ -66,6 +66,7 @@ enum option {
     OPTION_STEP,
     OPTION_RATE,
     OPTION_FAILED,
+    OPTION_STEP_MAP,
     /* the rest */
     OPTION_TOPICS_ALLOW,
     OPTION_EXPLORE,

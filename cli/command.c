@@ -87,6 +87,11 @@ const struct command COMMANDS[] = {
      "A file is played here and needs no server, a name is one that the server has. --explore lets each command\n"
      "fail in each way, and then each undo. Exits with 1 when an end leaves an effect neither confirmed nor undone.\n"
      "  sagactl definitions simulate order.saga.json --explore --answers '{\"check\":{\"score\":1}}'\n"},
+    {"definitions impact", "FILE|NAME", "which open sagas another version would break", 1, 1, NEEDS_SERVER,
+     TAKES(OPTION_VERSION, OPTION_STEP_MAP), run_definitions_impact,
+     "A file is a version that is not registered yet; a NAME takes --version. Exits with 1 when a saga would break.\n"
+     "  sagactl definitions impact order.saga.json\n"
+     "  sagactl definitions impact order --version 3 --step-map '{\"check\":\"screen\"}'\n"},
     {"definitions list", "", "list the newest version of each", 0, 0, NEEDS_SERVER,
      TAKES(OPTION_LIMIT, OPTION_ALL), run_definitions_list, NULL},
     {"definitions get", "NAME [VERSION]", "show a definition", 1, 2, NEEDS_SERVER, NULL, run_definitions_get, NULL},

@@ -59,7 +59,7 @@ static take *taker_of(enum event_kind kind)
         [EVENT_RESUME] = take_saga_verb,    [EVENT_RETRY] = take_saga_verb,
         [EVENT_TERMINATE] = take_saga_verb, [EVENT_STEP_RETRY] = take_step_verb,
         [EVENT_STEP_SKIP] = take_step_verb, [EVENT_STEP_COMPLETE] = take_step_verb,
-        [EVENT_STEP_FAIL] = take_step_verb,
+        [EVENT_STEP_FAIL] = take_step_verb, [EVENT_MIGRATE] = take_migrate,
     };
     assert(kind < EVENT_KIND_COUNT);
     return TAKERS[kind];

@@ -53,6 +53,9 @@ static void set_detail(struct entry *entry, const struct detail *detail)
     set_text(entry, MEMBER_KEY, detail->key);
     set_text(entry, MEMBER_FORKED_FROM, detail->forked_from);
     set_text(entry, MEMBER_FROM_STEP, detail->from_step);
+    set_number(entry, MEMBER_VERSION_BEFORE, detail->migrates, detail->version_before);
+    set_number(entry, MEMBER_VERSION, detail->migrates, detail->version);
+    set_text(entry, MEMBER_STEP_MAP, detail->step_map);
 }
 
 static void set_run(struct entry *entry, const struct run_ref *ref)

@@ -35,6 +35,9 @@ const struct history_member HISTORY_MEMBERS[MEMBER_COUNT] = {
     [MEMBER_KEY]             = {"key",             MEMBER_IS_TEXT,      true },
     [MEMBER_FORKED_FROM]     = {"forked_from",     MEMBER_IS_TEXT,      true },
     [MEMBER_FROM_STEP]       = {"from_step",       MEMBER_IS_TEXT,      true },
+    [MEMBER_VERSION_BEFORE]  = {"version_before",  MEMBER_IS_NUMBER,    true },
+    [MEMBER_VERSION]         = {"version",         MEMBER_IS_NUMBER,    true },
+    [MEMBER_STEP_MAP]        = {"step_map",        MEMBER_IS_JSON,      true },
 };
 /* clang-format on */
 
@@ -46,7 +49,7 @@ const char *const HISTORY_TYPES[HISTORY_TYPES_MAX] = {
     "saga.compensating", "saga.compensated",     "saga.stuck",
     "saga.paused",       "saga.resumed",         "saga.cancel_requested",
     "saga.overdue",      "saga.terminated",      "operator.command",
-    "reply.ignored",     "step.signal_received",
+    "reply.ignored",     "step.signal_received", "saga.migrated",
 };
 
 static void write_member(struct unpacker *in, const struct history_member *member,

@@ -33,6 +33,7 @@ enum event_kind {
      * payload breaks a schema (saga_signal_fits tells more).
      */
     EVENT_SIGNAL,
+    EVENT_MIGRATE, /* an operator gives it another version of its definition: migrate.h */
     EVENT_CANCEL,
     EVENT_PAUSE,
     EVENT_RESUME,
@@ -73,7 +74,8 @@ struct event {
      * goes on; NOTHING where it held nothing.
      */
     bool held;
-    const struct fork *fork; /* EVENT_START of a fork (fork.h); else NULL */
+    const struct fork *fork;           /* EVENT_START of a fork (fork.h); else NULL */
+    const struct migration *migration; /* EVENT_MIGRATE; else NULL */
 };
 
 enum verdict {

@@ -70,6 +70,7 @@ const char *event_kind_name(enum event_kind kind)
     case EVENT_BAD_REPLY: return "bad_reply";
     case EVENT_RESEND: return "resend";
     case EVENT_SIGNAL: return "signal";
+    case EVENT_MIGRATE: return "migrate";
     case EVENT_CANCEL: return "cancel";
     case EVENT_PAUSE: return "pause";
     case EVENT_RESUME: return "resume";

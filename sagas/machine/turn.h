@@ -121,7 +121,10 @@ struct detail {
     int64_t next_attempt_at_ms, deadline_at_ms, start_at_ms;
     struct bytes name, key; /* of a signal */
     struct bytes forked_from, from_step;
-    bool by_actor; /* who did it is told, though the entry is of a run */
+    bool migrates; /* the next three are told */
+    uint32_t version_before, version;
+    struct bytes step_map; /* JSON object */
+    bool by_actor;         /* who did it is told, though the entry is of a run */
 };
 
 /* `ref` NULL: an entry of the saga. */
@@ -245,6 +248,7 @@ enum verdict take_reply(struct turn *turn);
 enum verdict take_bad_reply(struct turn *turn);
 enum verdict take_saga_verb(struct turn *turn);
 enum verdict take_step_verb(struct turn *turn);
+enum verdict take_migrate(struct turn *turn);
 
 /* The run that the event names; false: there is none. */
 bool find_run(const struct turn *turn, struct run_ref *ret_ref);

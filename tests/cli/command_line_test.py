@@ -25,7 +25,7 @@ class CommandLine(SagactlTest):
                             (["list", "--limit", "0"], "whole number"), (["list", "--limit", "x"], "whole number"),
                             (["wait", ID, "--timeout", "soon"], "no duration"), (["list", "--reason", "x"], "takes no --reason"),
                             (["list", "-Z"], "there is no option -Z"), (["start", "x", "--label", "nope"], "KEY=VALUE"),
-                            (["definitions"], "apply, lint, simulate, list, get"), (["completion", "tcsh"], "bash, zsh and fish"),
+                            (["definitions"], "apply, lint, simulate, impact, list, get"), (["completion", "tcsh"], "bash, zsh and fish"),
                             (["get", ID, "--url", "ftp://x"], "no URL"), (["get", ID, "--context", "nowhere"], "no context"),
                             (["skip", ID, "a[x]"], "no step")):
             ran = self.refused(2, *words)

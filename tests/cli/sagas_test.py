@@ -407,6 +407,16 @@ class Steering(SagactlTest):
             self.assertEqual(self.last(), (path, query, body))
             self.assertTrue(self.fake.requests[-1].headers["Idempotency-Key"])
 
+    def test_an_impact_shows_who_breaks_and_exits_with_1_then(self):
+        broken = {"version": 1, "state": "running", "steps": ["pay"], "maps": False, "count": 2, "sample": [ID],
+                  "reasons": [{"step": "pay", "detail": "is gone"}]}
+        found = {"definition": "order", "version": 2, "total": 2, "maps": 0, "breaks": 2, "already": 0, "exact": True, "items": [broken]}
+        self.fake.on("POST /v1/definitions/order/impact", answer(found))
+        ran = self.run_it("definitions", "impact", "order", "--version", "2", "--step-map", '{"a":"b"}')
+        self.assertEqual(self.fake.requests[-1].json, {"version": 2, "step_map": {"a": "b"}})
+        self.assertEqual(ran.code, 1)
+        self.assertRegex(ran.out, r"1 +running +pay +2 +breaks +pay is gone")
+
     def test_a_result_keeps_its_bytes(self):
         self.ok("complete", ID, "charge", "--result", '{"q": 0.10}')
         self.assertIn(b'{"q": 0.10}', self.fake.requests[-1].body)
