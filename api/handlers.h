@@ -42,6 +42,8 @@ route_handler dead_letter_show;
 route_handler dead_letter_replay;
 route_handler dead_letter_discard;
 
+route_handler exposure_show; /* exposure.c */
+
 route_handler failure_list; /* failures.c */
 route_handler failure_show;
 

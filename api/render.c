@@ -139,6 +139,17 @@ static void add_index(struct buffer *buffer, int32_t index)
     }
 }
 
+/* Amounts are texts: a reader's double would not be exact. */
+static void add_effect(struct buffer *buffer, const struct step_effect *effect,
+                       const struct run_effect *known)
+{
+    buffer_add_text(buffer, ",\"effect\":{\"kind\":");
+    json_write_string(buffer, effect->kind);
+    add_string(buffer, "amount", known == NULL ? (struct bytes){0} : known->amount);
+    add_string(buffer, "currency", known == NULL ? (struct bytes){0} : known->currency);
+    buffer_add_char(buffer, '}');
+}
+
 static void add_run(struct buffer *buffer, const struct saga *saga, const struct step *step,
                     const struct step_run *run, int32_t index)
 {
@@ -161,6 +172,7 @@ static void add_run(struct buffer *buffer, const struct saga *saga, const struct
     add_time(buffer, "finished_at", run->finished_at_ms);
     add_time(buffer, "next_attempt_at", run->next_attempt_at_ms);
     add_time(buffer, "deadline_at", run->deadline_at_ms);
+    if (step->effect != NULL) add_effect(buffer, step->effect, run->effect);
     buffer_add_char(buffer, '}');
 }
 

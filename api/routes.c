@@ -19,6 +19,7 @@ enum {
 #define SAGAS_QUERY    FILTER_QUERY " " PAGE_QUERY
 #define COUNT_QUERY    FILTER_QUERY " exact"
 #define FAILURES_QUERY "state definition " PAGE_QUERY
+#define EXPOSURE_QUERY "state definition topic kind currency " PAGE_QUERY
 #define BATCHES_QUERY  "state " PAGE_QUERY
 #define ITEMS_QUERY    "failed " PAGE_QUERY
 
@@ -66,6 +67,8 @@ const struct route ROUTES[] = {
     {"POST", "/v1/definitions/{name}/resume",                       ROLE_OPERATOR,  SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_RESUME},
     {"POST", "/v1/definitions/{name}/versions/{version}/deprecate", ROLE_ADMIN,     SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_DEPRECATE},
     {"POST", "/v1/definitions/{name}/versions/{version}/restore",   ROLE_ADMIN,     SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_RESTORE},
+
+    {"GET",  "/v1/exposure",                                        ROLE_READER,    SIDE_API,  PLACE_READER, exposure_show,       EXPOSURE_QUERY,    BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
 
     {"GET",  "/v1/failures",                                        ROLE_READER,    SIDE_API,  PLACE_READER, failure_list,        FAILURES_QUERY,    BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/failures/{id}",                                   ROLE_READER,    SIDE_API,  PLACE_READER, failure_show,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},

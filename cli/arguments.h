@@ -67,6 +67,9 @@ enum option {
     OPTION_RATE,
     OPTION_FAILED,
     OPTION_STEP_MAP,
+    /* exposure */
+    OPTION_KIND,
+    OPTION_CURRENCY,
     /* the rest */
     OPTION_TOPICS_ALLOW,
     OPTION_EXPLORE,

@@ -102,6 +102,13 @@ const struct command COMMANDS[] = {
      "  sagactl failures list --only stuck\n"},
     {"failures show", "ID...", "show a group of failures", 1, -1, NEEDS_SERVER, NULL, run_failures_show, NULL},
 
+    {"exposure", "", "what open sagas have done and is not confirmed or undone", 0, 0, NEEDS_SERVER,
+     TAKES(OPTION_STATE, OPTION_DEFINITION, OPTION_TOPIC, OPTION_KIND, OPTION_CURRENCY, OPTION_LIMIT, OPTION_ALL),
+     run_exposure,
+     "Sums of the `effect` that steps declare: first by currency, then by definition, topic, state and kind.\n"
+     "UNKNOWN is the part of which nobody knows whether it happened.\n"
+     "  sagactl exposure --state stuck\n"},
+
     {"batch start", "VERB [ID...]", "one command to many sagas", 1, -1, NEEDS_SERVER,
      TAKES(CHANGES, OPTION_STATE, OPTION_DEFINITION, OPTION_VERSION, OPTION_LABEL, OPTION_ATTRIBUTE, OPTION_ATTENTION,
            OPTION_PARENT, OPTION_CREATED_AFTER, OPTION_CREATED_BEFORE, OPTION_FAILURE, OPTION_CAUSE, OPTION_TOPIC,

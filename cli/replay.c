@@ -116,7 +116,16 @@ static bool read_op(struct bytes name, enum op *ret_op)
     return false;
 }
 
-static bool read_run(const struct json_view *view, struct step_run *run)
+static const struct run_effect *read_effect(struct replay *replay, const struct json_view *view)
+{
+    if (view == NULL) return NULL;
+    struct run_effect *const effect = arena_alloc(&replay->cli->arena, sizeof(*effect));
+    if (json_value(view, "amount") != NULL) effect->amount = json_text(view, "amount");
+    if (json_value(view, "currency") != NULL) effect->currency = json_text(view, "currency");
+    return effect;
+}
+
+static bool read_run(struct replay *replay, const struct json_view *view, struct step_run *run)
 {
     if (!read_step_state(json_text(view, "state"), &run->state)) return false;
     if (!read_op(json_text(view, "op"), &run->op)) return false;
@@ -127,6 +136,7 @@ static bool read_run(const struct json_view *view, struct step_run *run)
     run->next_attempt_at_ms = json_time(view, "next_attempt_at");
     run->deadline_at_ms = json_time(view, "deadline_at");
     read_error(view, &run->error);
+    run->effect = read_effect(replay, json_value(view, "effect"));
     return true;
 }
 
@@ -169,7 +179,7 @@ static bool read_steps(struct replay *replay)
     for (const struct json_view *at = json_items(replay->file, "steps"); at != NULL;
          at = at->next) {
         struct step_run *const run = place_of(replay, at);
-        if (run == NULL || !read_run(at, run)) return false;
+        if (run == NULL || !read_run(replay, at, run)) return false;
         mark_empty(replay, at, run);
         steps += !bytes_equal(last, json_text(at, "id"));
         last = json_text(at, "id");

@@ -182,6 +182,7 @@ static void settle_sagas(struct batch *batch)
         cached->touched = false;
         cached->stored_revision = cached->saga->revision;
         cached->stored_failure = failures_key(cached->saga);
+        effects_stored(cached);
         arm_timer(batch, cached);
         if (engine->changed != NULL) {
             engine->changed(engine->changed_context, &cached->id, cached->saga->revision,
@@ -424,6 +425,7 @@ static bool commit(struct batch *batch, struct err *err)
     batch->processed_count =
         inbox_ranges(worker->engine->inbox, clock_monotonic_ms(), batch->processed, 64);
     batch_note_failures(batch);
+    batch_note_effects(batch);
     const struct store_batch write = {
         .sagas = make_saga_writes(batch),
         .saga_count = batch->touched_count,
@@ -438,6 +440,8 @@ static bool commit(struct batch *batch, struct err *err)
         .dead_letter_count = batch->dead_letter_count,
         .failures = batch->failures,
         .failure_count = batch->failure_count,
+        .effects = batch->effects,
+        .effect_count = batch->effect_count,
     };
     const int64_t begun_us = clock_monotonic_us();
     bool unknown = false;

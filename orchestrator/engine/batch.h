@@ -44,6 +44,8 @@ struct batch {
     size_t dead_letter_count;
     struct failure_write *failures;
     size_t failure_count;
+    struct effect_write *effects;
+    size_t effect_count, effect_room;
     struct processed_write *processed;
     size_t processed_count;
     struct outgoing *outgoing;
@@ -89,5 +91,8 @@ void batch_measure(const struct batch *batch);
 
 /* failures.c: what is wrong with which of the touched sagas is to be written. */
 void batch_note_failures(struct batch *batch);
+
+/* effects.c: what the touched sagas have done is to be written, where it is another thing now. */
+void batch_note_effects(struct batch *batch);
 
 #endif

@@ -16,14 +16,15 @@ struct cached {
     struct uuid id;
     struct saga *saga; /* in `arena` */
     struct arena arena;
-    uint64_t loaded_in;       /* number of the batch that read it from PostgreSQL */
-    uint32_t stored_revision; /* as committed; compare-and-set against it */
-    uint64_t stored_failure;  /* failures_key, as committed */
-    size_t loaded_bytes;      /* of the arena when it came in */
-    size_t counted_bytes;     /* of the arena as last counted */
-    bool fresh;               /* not committed yet */
-    bool touched;             /* changed by the batch at hand */
-    bool rests;               /* nothing of it is due soon */
+    uint64_t loaded_in;             /* number of the batch that read it from PostgreSQL */
+    uint32_t stored_revision;       /* as committed; compare-and-set against it */
+    uint64_t stored_failure;        /* failures_key, as committed */
+    struct stored_effects *effects; /* effects.c, as committed; NULL: nothing is stored of any */
+    size_t loaded_bytes;            /* of the arena when it came in */
+    size_t counted_bytes;           /* of the arena as last counted */
+    bool fresh;                     /* not committed yet */
+    bool touched;                   /* changed by the batch at hand */
+    bool rests;                     /* nothing of it is due soon */
     struct cached *next_in_slot;
     struct cached *newer, *older;
 };

@@ -183,6 +183,9 @@ void *schedules_main(void *context); /* the engine */
 /* operator_batches.c */
 void *operator_batches_main(void *context); /* the engine */
 
+/* effects.c: what the saga says now is stored. */
+void effects_stored(struct cached *cached);
+
 /* failures.c */
 uint64_t failures_key(const struct saga *saga); /* 0: nothing is wrong */
 /* Looking through the sagas that were there before their failures were kept. All zero: it begins.

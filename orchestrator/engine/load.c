@@ -100,6 +100,7 @@ static bool fill(struct batch *batch, const struct saga_row *row, struct err *er
     }
     cached->stored_revision = row->revision;
     cached->stored_failure = failures_key(saga);
+    effects_stored(cached);
     cached->loaded_in = worker->batch_number;
     cache_settle(worker->cache, cached);
     return true;

@@ -358,5 +358,6 @@ void batch_make(struct store *store, const struct store_batch *batch, struct rou
     add_dead_letters(store, round, batch);
     add_processed(store, round, batch);
     if (batch->failure_count > 0) batch_add_failures(store, round, batch);
+    if (batch->effect_count > 0) batch_add_effects(store, round, batch);
     round_add(round, &SQL_COMMIT, NULL);
 }

@@ -16,4 +16,7 @@ void batch_make(struct store *store, const struct store_batch *batch, struct rou
 /* failure.c: after the rows of the sagas, which hold the locks. */
 void batch_add_failures(struct store *store, struct round *round, const struct store_batch *batch);
 
+/* exposure.c: likewise. */
+void batch_add_effects(struct store *store, struct round *round, const struct store_batch *batch);
+
 #endif

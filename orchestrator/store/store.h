@@ -128,6 +128,26 @@ struct failure_write {
     uint32_t revision; /* of the saga; only for store_failures_add_missing */
 };
 
+enum effect_change {
+    EFFECT_PUT,    /* it counts, or counts otherwise */
+    EFFECT_GONE,   /* it counts no more */
+    EFFECTS_ENDED, /* none of the saga's counts any more, but for those that are put beside it */
+};
+
+/* What a step has done that is neither confirmed nor undone is another thing than it was. */
+struct effect_write {
+    enum effect_change change;
+    struct uuid id;
+    struct bytes step;
+    int32_t item; /* or INDEX_NONE */
+    int64_t definition_id;
+    int64_t since_ms;
+    enum saga_state state;              /* of the saga */
+    bool unknown;                       /* nobody knows whether it happened */
+    struct bytes topic, kind, currency; /* "": none */
+    struct bytes amount;                /* decimal digits; absent: not known */
+};
+
 struct store_batch {
     const struct saga_write *sagas; /* ids are distinct */
     size_t saga_count;
@@ -143,6 +163,8 @@ struct store_batch {
     size_t dead_letter_count;
     const struct failure_write *failures; /* of `sagas` */
     size_t failure_count;
+    const struct effect_write *effects; /* of `sagas`; places are distinct */
+    size_t effect_count;
 };
 
 /*

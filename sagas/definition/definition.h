@@ -92,6 +92,14 @@ struct delay {
     const struct expression *until;          /* gives an RFC 3339 time */
 };
 
+/* What a step does to the world, told for the sum of what is done and not yet confirmed or undone.
+ */
+struct step_effect {
+    struct bytes kind;
+    const struct expression *amount; /* gives a number, or its text; NULL: it is only counted */
+    const struct template *currency; /* renders to a text or null; NULL: none */
+};
+
 struct step {
     struct bytes id;
     uint16_t position;
@@ -113,6 +121,7 @@ struct step {
     const struct send *probe;         /* where on_unknown == ON_UNKNOWN_PROBE, else NULL */
     const struct signal_wait *signal; /* of a STEP_SIGNAL, else NULL */
     const struct delay *delay;        /* of a STEP_DELAY, else NULL */
+    const struct step_effect *effect; /* NULL: none is declared */
 };
 
 /* It sends nothing when its turn comes: a signal or a delay. */
@@ -139,6 +148,7 @@ struct definition {
     enum on_timeout on_timeout;
     const struct step *steps;
     uint16_t step_count;
+    uint16_t effect_count; /* steps that declare an effect */
     const uint16_t *by_id; /* positions, ordered by id: for definition_find_step */
     int pivot;             /* position, -1: none */
     const struct attribute *attributes;

@@ -48,7 +48,7 @@ struct step_draft {
     /* its members; NULL where left out */
     const struct json_view *id, *depends_on, *when, *foreach, *on_failure, *pivot, *compensation;
     const struct json_view *kinds[STEP_DELAY + 1]; /* by enum step_kind */
-    const struct json_view *on_unknown, *probe;
+    const struct json_view *on_unknown, *probe, *effect;
     struct send *probe_send; /* where there is a `probe` */
     struct child_draft child;
 };

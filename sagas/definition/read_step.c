@@ -271,16 +271,29 @@ static void read_undo(struct draft *draft, const struct json_view *value,
     read_compensation(draft, value, &step->step->compensation);
 }
 
-struct effect_draft {
-    struct bytes kind;
-    const struct expression *amount;
-};
+/* Expressions in it are those of an action. */
+static void read_currency(struct draft *draft, const struct json_view *value,
+                          const struct member *member, void *object)
+{
+    if (!expect_type(draft, value, VIEW_STRING, "a text such as \"EUR\"")) return;
+    read_template(draft, value, member, object);
+}
+
+static void read_effect_kind(struct draft *draft, const struct json_view *value,
+                             const struct member *member, void *object)
+{
+    if (value->type != VIEW_STRING || !has_controls(value->string)) {
+        read_text(draft, value, member, object);
+    } else if (!draft->rules->stored) {
+        problems_error(&draft->problems, value, "a kind has no control characters");
+    }
+}
 
 /* clang-format off */
 static const struct member EFFECT_MEMBERS[] = {
-    {"kind",     REQUIRED, read_text,       FIELD(effect_draft, kind),   {.low = 1, .high = 64}},
-    {"amount",   OPTIONAL, read_expression, FIELD(effect_draft, amount), {0}},
-    {"currency", OPTIONAL, read_nothing,    0,                           {0}},
+    {"kind",     REQUIRED, read_effect_kind, FIELD(step_effect, kind),     {.low = 1, .high = 64}},
+    {"amount",   OPTIONAL, read_expression,  FIELD(step_effect, amount),   {0}},
+    {"currency", OPTIONAL, read_currency,    FIELD(step_effect, currency), {0}},
 };
 /* clang-format on */
 static const struct shape EFFECT = {"an effect", EFFECT_MEMBERS,
@@ -290,11 +303,25 @@ static void read_effect(struct draft *draft, const struct json_view *value,
                         const struct member *member, void *object)
 {
     (void)member;
-    (void)object;
-    struct effect_draft *effect = arena_alloc(draft->scratch, sizeof(*effect));
+    struct step_draft *step = object;
+    struct step_effect *effect = arena_alloc(draft->arena, sizeof(*effect));
     draft->scope = SCOPE_ACTION;
-    if (!read_shape(draft, value, &EFFECT, effect)) return;
-    problems_warning(&draft->problems, value, "`effect` is kept but not used by this version");
+    step->effect = value;
+    if (read_shape(draft, value, &EFFECT, effect)) step->step->effect = effect;
+}
+
+static void check_effect(struct draft *draft, struct step_draft *step)
+{
+    if (step->effect == NULL) return;
+    if (step->step->effect != NULL && step->step->effect->kind.data == NULL) {
+        step->step->effect = NULL;
+    }
+    if (step_only_waits(step->step)) {
+        problems_warning(&draft->problems, step->effect,
+                         "a step that only waits has no effect: nothing is counted");
+        step->step->effect = NULL;
+    }
+    if (step->step->effect != NULL) draft->definition->effect_count++;
 }
 
 /* ---- the step ---- */
@@ -342,6 +369,7 @@ static void read_step(struct draft *draft, const struct json_view *view, struct 
     }
     read_id(draft, step);
     check_kind(draft, step);
+    check_effect(draft, step);
     if (step->step->action.type.data == NULL) step->step->action.type = step->step->id;
     if (step->step->compensation.type.data == NULL) step->step->compensation.type = step->step->id;
     if (step->probe != NULL && step->probe_send->type.data == NULL) {

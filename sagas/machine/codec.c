@@ -1,5 +1,6 @@
 #include "sagas/machine/codec.h"
 
+#include "sagas/base/decimal.h"
 #include "sagas/machine/pack.h"
 #include "sagas/machine/turn.h"
 
@@ -12,6 +13,9 @@
  */
 
 enum { CHECKSUM_SIZE = 4, RUN_STATE_BITS = 4 };
+
+/* Sign, point, and the digits on both sides. */
+enum { AMOUNT_SIZE_MAX = 2 * DECIMAL_DIGITS_MAX + 2 };
 
 enum saga_flag {
     SAGA_FLAG_PAUSED = 1 << 0,
@@ -47,7 +51,8 @@ enum {
     RUN_TIME_COUNT = 6,
     RUN_FLAG_INPUT = RUN_FLAG_TIMES << RUN_TIME_COUNT,
     RUN_FLAG_ASIDE = RUN_FLAG_INPUT << 1,
-    RUN_FLAGS_END = RUN_FLAG_ASIDE << 1,
+    RUN_FLAG_EFFECT = RUN_FLAG_ASIDE << 1,
+    RUN_FLAGS_END = RUN_FLAG_EFFECT << 1,
 };
 
 /* First byte of a run: state, op, and whether more follows. */
@@ -94,6 +99,13 @@ static void put_error(struct buffer *buffer, const struct saga_error *error)
     pack_bytes(buffer, error->detail);
 }
 
+/* Absent is empty: neither is ever empty when it is there. */
+static void put_effect(struct buffer *buffer, const struct run_effect *effect)
+{
+    pack_bytes(buffer, effect->amount);
+    pack_bytes(buffer, effect->currency);
+}
+
 static void put_error_of(struct buffer *buffer, const struct saga_error *error, struct bytes step,
                          enum op op)
 {
@@ -113,6 +125,7 @@ static unsigned run_flags(const struct step_run *run, int64_t *const times[RUN_T
     if (run->uncounted != 0) flags |= RUN_FLAG_UNCOUNTED;
     if (run->input_seq != 0) flags |= RUN_FLAG_INPUT;
     if (run->attempts_aside != 0) flags |= RUN_FLAG_ASIDE;
+    if (run->effect != NULL) flags |= RUN_FLAG_EFFECT;
     for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
         if (*times[i] != 0) flags |= (unsigned)RUN_FLAG_TIMES << i;
     }
@@ -134,6 +147,7 @@ static void put_run(struct buffer *buffer, struct step_run *run, int64_t base_ms
     if (flags & RUN_FLAG_OUTPUT) pack_number(buffer, run->output_seq);
     if (flags & RUN_FLAG_INPUT) pack_number(buffer, run->input_seq);
     if (flags & RUN_FLAG_ASIDE) pack_number(buffer, run->attempts_aside);
+    if (flags & RUN_FLAG_EFFECT) put_effect(buffer, run->effect);
     if (flags & RUN_FLAG_ERROR) put_error(buffer, &run->error);
     for (unsigned i = 0; i < RUN_TIME_COUNT; i++) {
         if (*times[i] != 0) put_time(buffer, *times[i], base_ms);
@@ -261,6 +275,20 @@ static void take_error(struct reader *reader, struct saga_error *error)
     if (detail.size > 0) error->detail = bytes_copy(reader->saga->arena, detail);
 }
 
+static struct bytes take_text(struct reader *reader, size_t max)
+{
+    const struct bytes text = unpack_bytes(&reader->in, max);
+    return text.size == 0 ? (struct bytes){0} : bytes_copy(reader->saga->arena, text);
+}
+
+static const struct run_effect *take_effect(struct reader *reader)
+{
+    struct run_effect *const effect = arena_alloc(reader->saga->arena, sizeof(*effect));
+    effect->amount = take_text(reader, AMOUNT_SIZE_MAX);
+    effect->currency = take_text(reader, CURRENCY_SIZE_MAX);
+    return effect;
+}
+
 static void take_error_of(struct reader *reader, struct saga_error *error, struct bytes *step,
                           enum op *op)
 {
@@ -304,6 +332,7 @@ static void take_run(struct reader *reader, struct step_run *run)
     if (flags & RUN_FLAG_ASIDE) {
         run->attempts_aside = unpack_limited(&reader->in, UINT32_MAX, "too many attempts");
     }
+    if (flags & RUN_FLAG_EFFECT) run->effect = take_effect(reader);
     if (flags & RUN_FLAG_ERROR) take_error(reader, &run->error);
     int64_t *times[RUN_TIME_COUNT];
     list_times(run, times);

@@ -164,8 +164,9 @@ void begin(struct turn *turn, const struct run_ref *ref, enum op op)
     struct step_run *const run = ref->run;
     run_face(run, op);
     if (rules_of(ref->step, op)->begin(turn, ref, op, &error)) {
-        move_run(turn, ref, op == OP_COMPENSATE ? RUN_UNDO_SENT : RUN_SENT,
-                 &(struct detail){.deadline_at_ms = run->deadline_at_ms});
+        struct detail detail = {.deadline_at_ms = run->deadline_at_ms};
+        if (op == OP_ACTION) note_effect(turn, ref, &detail);
+        move_run(turn, ref, op == OP_COMPENSATE ? RUN_UNDO_SENT : RUN_SENT, &detail);
         /* What was to be waited for may have been long ago. */
         if (run_is_out(run) && run->deadline_at_ms <= turn->context->now_ms) fall_due(turn, ref);
         return;

@@ -268,6 +268,18 @@ static void close_run(const struct entry *entry, struct step_run *run)
 
 typedef void run_effect(struct fold *fold, const struct entry *entry, struct place *place);
 
+/* What the declared effect came to is told when the step is sent first. */
+static void take_effect(struct fold *fold, const struct entry *entry, struct step_run *run)
+{
+    struct arena *const arena = fold->saga->arena;
+    const struct json_view *const told = member_of(entry->detail, "effect");
+    if (told == NULL) return;
+    struct run_effect *const effect = arena_alloc(arena, sizeof(*effect));
+    effect->amount = bytes_copy(arena, text_of(told, "amount"));
+    effect->currency = bytes_copy(arena, text_of(told, "currency"));
+    run->effect = effect;
+}
+
 static void effect_dispatched(struct fold *fold, const struct entry *entry, struct place *place)
 {
     struct step_run *const run = place->run;
@@ -276,6 +288,7 @@ static void effect_dispatched(struct fold *fold, const struct entry *entry, stru
     if (has(entry, "again")) return;
     run->next_attempt_at_ms = run->finished_at_ms = 0;
     if (run->started_at_ms == 0) run->started_at_ms = entry->given->at_ms;
+    take_effect(fold, entry, run);
 }
 
 static void effect_progress(struct fold *fold, const struct entry *entry, struct place *place)

@@ -71,6 +71,17 @@ static void tell_error(struct comparison *comparison, const struct saga_error *s
     tell(comparison, "error.detail", stated->detail, folded->detail);
 }
 
+static void tell_effect(struct comparison *comparison, const struct run_effect *stated,
+                        const struct run_effect *folded)
+{
+    static const struct run_effect NOT_KNOWN;
+    if (comparison->difference.step->effect == NULL) return; /* an earlier version declared it */
+    if (stated == NULL) stated = &NOT_KNOWN;
+    if (folded == NULL) folded = &NOT_KNOWN;
+    tell(comparison, "effect.amount", stated->amount, folded->amount);
+    tell(comparison, "effect.currency", stated->currency, folded->currency);
+}
+
 static void compare_saga(struct comparison *comparison, const struct fold *fold,
                          const struct saga *stated)
 {
@@ -105,6 +116,7 @@ static void compare_run(struct comparison *comparison, const struct step_run *st
     tell_number(comparison, "attempt", stated->attempt, folded->attempt);
     tell(comparison, "output", stated->output, folded->output);
     tell_error(comparison, &stated->error, &folded->error);
+    tell_effect(comparison, stated->effect, folded->effect);
     if (!note->started_loose) {
         tell_time(comparison, "started_at", stated->started_at_ms, folded->started_at_ms);
     }

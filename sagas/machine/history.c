@@ -56,6 +56,7 @@ static void set_detail(struct entry *entry, const struct detail *detail)
     set_number(entry, MEMBER_VERSION_BEFORE, detail->migrates, detail->version_before);
     set_number(entry, MEMBER_VERSION, detail->migrates, detail->version);
     set_text(entry, MEMBER_STEP_MAP, detail->step_map);
+    set_text(entry, MEMBER_EFFECT, detail->effect);
 }
 
 static void set_run(struct entry *entry, const struct run_ref *ref)

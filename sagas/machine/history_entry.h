@@ -42,6 +42,7 @@ enum member {
     MEMBER_VERSION_BEFORE,
     MEMBER_VERSION,
     MEMBER_STEP_MAP,
+    MEMBER_EFFECT,
     MEMBER_COUNT,
 };
 

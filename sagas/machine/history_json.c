@@ -38,6 +38,7 @@ const struct history_member HISTORY_MEMBERS[MEMBER_COUNT] = {
     [MEMBER_VERSION_BEFORE]  = {"version_before",  MEMBER_IS_NUMBER,    true },
     [MEMBER_VERSION]         = {"version",         MEMBER_IS_NUMBER,    true },
     [MEMBER_STEP_MAP]        = {"step_map",        MEMBER_IS_JSON,      true },
+    [MEMBER_EFFECT]          = {"effect",          MEMBER_IS_JSON,      true },
 };
 /* clang-format on */
 

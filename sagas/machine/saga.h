@@ -23,6 +23,7 @@ enum {
     INDEX_NONE = -1,      /* the step has no foreach */
     SIGNAL_KEY_SIZE = 16, /* of the digest of a signal's key */
     SIGNALS_MAX = 1000,   /* that one saga remembers */
+    CURRENCY_SIZE_MAX = 16,
 };
 
 enum saga_state {
@@ -69,6 +70,12 @@ struct saga_error {
     struct bytes detail;        /* plain text */
 };
 
+/* What the `effect` of a step came to when it was sent first. */
+struct run_effect {
+    struct bytes amount;   /* exact, plain digits; absent: not known */
+    struct bytes currency; /* absent: none */
+};
+
 /* One command's life: a step, or one foreach item of it. */
 struct step_run {
     enum step_state state;
@@ -90,8 +97,9 @@ struct step_run {
     uint32_t output_seq; /* history row that holds it; 0: none */
     /* What a retry said to send instead of the mapped input, in this direction; absent: nothing. */
     struct bytes input;
-    uint32_t input_seq;      /* history row that holds it; 0: none */
-    struct saga_error error; /* last error of the step */
+    uint32_t input_seq;              /* history row that holds it; 0: none */
+    struct saga_error error;         /* last error of the step */
+    const struct run_effect *effect; /* NULL: none is declared, or it was never sent */
 };
 
 /* A signal that came: kept until a step waits for it; after that only its key is remembered. */

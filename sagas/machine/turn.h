@@ -121,7 +121,8 @@ struct detail {
     int64_t next_attempt_at_ms, deadline_at_ms, start_at_ms;
     struct bytes name, key; /* of a signal */
     struct bytes forked_from, from_step;
-    bool migrates; /* the next three are told */
+    struct bytes effect; /* JSON object */
+    bool migrates;       /* the next three are told */
     uint32_t version_before, version;
     struct bytes step_map; /* JSON object */
     bool by_actor;         /* who did it is told, though the entry is of a run */
@@ -153,10 +154,21 @@ bool list_items(struct turn *turn, const struct step *step, uint32_t *ret_count,
 /* Key, value and headers of the run's command in direction `op`. */
 bool make_command(struct turn *turn, const struct run_ref *ref, enum op op,
                   struct command *ret_command, struct expression_error *ret_error);
+/* What the run's expressions see, its item too. */
+bool run_values(struct turn *turn, const struct run_ref *ref, struct expression_values *ret_values,
+                struct expression_error *ret_error);
 /* When a delay ends. */
 bool delay_end(struct turn *turn, const struct run_ref *ref, int64_t *ret_at_ms,
                struct expression_error *ret_error);
 bool saga_output(struct turn *turn, struct bytes *ret_output, struct expression_error *ret_error);
+
+/* ---- exposure.c ---- */
+
+/*
+ * The run is sent first: what its declared effect comes to. What goes wrong with that is told in
+ * the entry and holds nothing back: the effect counts without an amount.
+ */
+void note_effect(struct turn *turn, const struct run_ref *ref, struct detail *detail);
 
 /* ---- dispatch.c: sending, by kind of step ---- */
 

@@ -239,14 +239,20 @@ static bool render(struct turn *turn, struct bytes said, const struct expression
     return true;
 }
 
+bool run_values(struct turn *turn, const struct run_ref *ref, struct expression_values *ret_values,
+                struct expression_error *ret_error)
+{
+    *ret_values = step_values(turn);
+    if (ref->index == INDEX_NONE) return true;
+    ret_values->index = ref->index;
+    return item_value(turn, ref, &ret_values->item, ret_error);
+}
+
 bool make_command(struct turn *turn, const struct run_ref *ref, enum op op,
                   struct command *ret_command, struct expression_error *ret_error)
 {
-    struct expression_values values = step_values(turn);
-    if (ref->index != INDEX_NONE) {
-        if (!item_value(turn, ref, &values.item, ret_error)) return false;
-        values.index = ref->index;
-    }
+    struct expression_values values;
+    if (!run_values(turn, ref, &values, ret_error)) return false;
     if (op == OP_COMPENSATE) values.output = ref->run->output;
     *ret_command = (struct command){
         .saga_id = turn->saga->id,
@@ -266,12 +272,9 @@ static bool evaluate_text(struct turn *turn, const struct run_ref *ref,
                           const struct expression *expression, struct bytes *ret_text,
                           struct expression_error *ret_error)
 {
-    struct expression_values values = step_values(turn);
+    struct expression_values values;
     struct bytes json = {0};
-    if (ref->index != INDEX_NONE) {
-        if (!item_value(turn, ref, &values.item, ret_error)) return false;
-        values.index = ref->index;
-    }
+    if (!run_values(turn, ref, &values, ret_error)) return false;
     if (!expression_evaluate(expression, &values, turn->context->arena, &json, ret_error)) {
         return false;
     }

@@ -267,6 +267,23 @@ static bool go_on(struct stage *stage)
 
 /* ---- the end ---- */
 
+/* " (money 120.10 EUR)" */
+static void add_worth(const struct stage *stage, int step, uint32_t item, struct buffer *text)
+{
+    const struct step_effect *const declared = stage->definition->steps[step].effect;
+    const struct run_effect *const worth = stage->saga->steps[step].run[item].effect;
+    if (declared == NULL) return;
+    buffer_add_text(text, " (");
+    buffer_add_bytes(text, declared->kind);
+    for (size_t i = 0; worth != NULL && i < 2; i++) {
+        const struct bytes word = i == 0 ? worth->amount : worth->currency;
+        if (word.data == NULL) continue;
+        buffer_add_char(text, ' ');
+        buffer_add_bytes(text, word);
+    }
+    buffer_add_char(text, ')');
+}
+
 static void complain(struct stage *stage, int step, uint32_t item, const char *what)
 {
     const struct step *const at = &stage->definition->steps[step];
@@ -275,6 +292,7 @@ static void complain(struct stage *stage, int step, uint32_t item, const char *w
     buffer_add_text(&text, "step ");
     buffer_add_bytes(&text, at->id);
     if (at->foreach != NULL) buffer_add_format(&text, "[%u]", item);
+    add_worth(stage, step, item, &text);
     buffer_add_char(&text, ' ');
     buffer_add_text(&text, what);
     stage->run->problem = buffer_bytes(&text);
@@ -283,12 +301,18 @@ static void complain(struct stage *stage, int step, uint32_t item, const char *w
 static void judge_effect(struct stage *stage, int step, uint32_t item)
 {
     const struct effect *const effect = &stage->effects[step].item[item];
+    const struct step *const at = &stage->definition->steps[step];
     const bool succeeded = stage->saga->state == SAGA_SUCCEEDED;
+    const bool is_unknown = stage->saga->steps[step].run[item].state == STEP_UNKNOWN;
     if (succeeded && effect->undone) {
         complain(stage, step, item, "is undone although the saga succeeds");
     }
+    if (succeeded && effect->acted && is_unknown && at->effect != NULL) {
+        complain(stage, step, item, "took effect, nobody knows it, and the saga succeeds");
+    }
+    /* Whoever declares an effect is not believed that there is nothing to undo. */
     if (!succeeded && effect->acted && !effect->undone &&
-        stage->definition->steps[step].undo != UNDO_NOTHING) {
+        (at->undo != UNDO_NOTHING || at->effect != NULL)) {
         complain(stage, step, item, "took effect, is not undone, and the saga ends all the same");
     }
 }

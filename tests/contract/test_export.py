@@ -41,6 +41,12 @@ def goes_over_items(story):
                      story.step("never", when="${size(input) > 5}"), input=[1, 2, 3])
 
 
+def is_worth_something(story):
+    effect = {"kind": "money", "amount": "${input.total}", "currency": "${input.currency}"}
+    return story.run(story.step("one", effect=effect), story.step("two", effect={"kind": "stock"}), story.step("three", no("declined")),
+                     input={"total": "12.50", "currency": "EUR"})
+
+
 def waits_for_a_retry(story):
     id_ = story.start(story.step("one"), story.step("two", again("busy"), retry=SLOW))
     story.api.wait_step(id_, "two", "retrying")
@@ -93,7 +99,7 @@ def is_forked(story):
     return story.api.wait(forked["id"])
 
 
-SCENES = [ends_well, is_undone, is_tried_again, goes_over_items, waits_for_a_retry, times_out, is_stuck, was_stuck, is_steered,
+SCENES = [ends_well, is_undone, is_tried_again, goes_over_items, is_worth_something, waits_for_a_retry, times_out, is_stuck, was_stuck, is_steered,
           is_retried_with_another_input, is_terminated, is_forked]
 
 

@@ -29,6 +29,7 @@ static const struct {
     {" on processed_message_", {{"(topic =", "(partition ="}}                                    },
     {" on dead_letter ",       {{"(id ", ""}}                                                    },
     {" on failure ",           {{"(saga_id ", "(namespace_id"}, {"(state =", "(namespace_id"}}   },
+    {" on effect ",            {{"(saga_id ", "(namespace_id"}, {"(state =", "(namespace_id"}}   },
     {" on schedule ",          {{"(name ", ""}, {"(wake_at <=", ""}}                             },
     {" on schedule_event ",    {{"(name ", ""}, {"(at <", ""}}                                   },
 };
@@ -123,6 +124,8 @@ static const char GROW[] =
     "  from sagad.saga;"
     "insert into sagad.failure select 1, id, definition_id, 7 + definition_id, created_at, 2, 0,"
     "    'pay', 'timeout' from sagad.saga where attention <> 0;"
+    "insert into sagad.effect select 1, id, 'pay', -1, definition_id, created_at, state, false,"
+    "    'payments', 'money', 'EUR', 12.50 from sagad.saga where state <> 3;"
     "insert into sagad.request_key select sagad.week_of(sagad.now_ms()), 1, 'key' || i, '\\x00',"
     "    sagad.now_ms(), null, 201, null from generate_series(1, 20000) i;"
     "insert into sagad.dead_letter (namespace_id, at, topic, partition, \"offset\", reason)"

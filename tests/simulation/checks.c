@@ -262,6 +262,7 @@ void check_decision(struct world *world, const struct decided *decided)
     check_waits(world, decided);
     check_commands(world, decided);
     check_all_out(world, decided);
+    check_exposure(world, decided);
     if (applied && chance(world, 2)) check_next_due(world, decided->number);
 }
 

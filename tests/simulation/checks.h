@@ -29,5 +29,7 @@ struct ledger *ledger_of_run(struct world *world, const struct decided *decided,
 void check_commands(struct world *world, const struct decided *decided);
 /* check_waits.c: signals, delays, probes and holds. */
 void check_waits(struct world *world, const struct decided *decided);
+/* check_exposure.c: S9 while the saga is open, and that what an effect is worth is kept. */
+void check_exposure(struct world *world, const struct decided *decided);
 
 #endif

@@ -198,6 +198,17 @@ static void add_kind(struct world *world, const struct plan *plan, size_t i, str
     }
 }
 
+/* Items are no numbers, most of them. */
+static void add_effect(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
+{
+    const bool of_item = plan->foreach[i] && chance(world, 50);
+    buffer_add_format(text, ",\"effect\":{\"kind\":\"k\",\"amount\":\"%s\"%s}",
+                      of_item             ? "${item}"
+                      : chance(world, 90) ? "${input.n}"
+                                          : "${1 / input.zero}",
+                      chance(world, 50) ? ",\"currency\":\"EUR\"" : "");
+}
+
 static void add_step(struct world *world, const struct plan *plan, size_t i, struct buffer *text)
 {
     buffer_add_format(text, "{\"id\":\"%s\"", IDS[i]);
@@ -223,6 +234,7 @@ static void add_step(struct world *world, const struct plan *plan, size_t i, str
     } else if (chance(world, 8)) {
         buffer_add_text(text, ",\"on_failure\":\"pause\"");
     }
+    if (chance(world, 30)) add_effect(world, plan, i, text);
     add_kind(world, plan, i, text);
     add_undo(world, plan, i, text);
     buffer_add_char(text, '}');

@@ -77,6 +77,8 @@ static const char *const COUNTER_NAMES[COUNTER_COUNT] = {
     [COUNT_PROBES_IN_VAIN] = "probes that nobody answered",
     [COUNT_PROBES_GOING_BACK] = "probes of a saga being undone",
     [COUNT_HELD] = "steps held",
+    [COUNT_EXPOSED] = "effects neither confirmed nor undone",
+    [COUNT_EXPOSED_UNKNOWN] = "effects that may have happened",
     [COUNT_VERBS_APPLIED] = "operator verbs applied",
     [COUNT_VERBS_REFUSED] = "operator verbs refused",
 };
@@ -97,6 +99,7 @@ static const char *const MUTANT_NAMES[MUTANT_COUNT] = {
     [MUTANT_DELAYS_DRIFT] = "delays begin anew",
     [MUTANT_COUNTS_ANEW] = "attempts count anew after a probe",
     [MUTANT_RELEASES_HELD] = "held steps look refused",
+    [MUTANT_FORGETS_WORTH] = "what effects are worth is forgotten",
 };
 
 struct arguments {

@@ -54,6 +54,7 @@ static void mistake_run(const struct world *world, const struct step *step, stru
     if (world->mutant == MUTANT_DELAYS_DRIFT && delays) run->deadline_at_ms += 100;
     if (world->mutant == MUTANT_COUNTS_ANEW) run->attempts_aside = 0;
     if (world->mutant == MUTANT_RELEASES_HELD && held) run->state = STEP_FAILED;
+    if (world->mutant == MUTANT_FORGETS_WORTH) run->effect = NULL;
 }
 
 static void mistake_runs(const struct world *world, struct saga *saga)

@@ -34,6 +34,7 @@ enum mutant {
     MUTANT_DELAYS_DRIFT,     /* a delay begins anew whenever its saga is loaded */
     MUTANT_COUNTS_ANEW,      /* attempts of an action begin at 1 after its probe */
     MUTANT_RELEASES_HELD,    /* held steps are taken for failed ones */
+    MUTANT_FORGETS_WORTH,    /* what effects are worth is not kept */
     MUTANT_COUNT,
 };
 
@@ -98,6 +99,8 @@ enum counter {
     COUNT_PROBES_IN_VAIN,
     COUNT_PROBES_GOING_BACK,
     COUNT_HELD,
+    COUNT_EXPOSED,
+    COUNT_EXPOSED_UNKNOWN,
     COUNT_VERBS_APPLIED,
     COUNT_VERBS_REFUSED,
     COUNTER_COUNT,
@@ -116,6 +119,8 @@ struct ledger {
     int64_t due_at_ms;     /* of a delay that has begun; 0: none */
     bool tainted;          /* an operator or a lying participant spoke for it */
     bool undo_committed;   /* an undo of it was ever sent */
+    bool is_worth_known;   /* of what declares an effect, once it was sent: */
+    struct bytes worth;    /* its amount; absent: none */
     /* of each direction */
     uint32_t attempts_committed[OPS]; /* highest attempt in a committed decision */
     uint32_t counted[OPS];            /* of those, by policy, since an operator renewed them */

@@ -408,10 +408,55 @@ static void members_that_are_kept_but_not_enforced_are_warned_of(void **state)
         "\"retry\":{\"never_on\":[\"Declined\"]}}," UNDO "}]}");
 
     assert_valid(&parsed);
-    assert_warnings(&parsed, "/input_schema/format", "/redact/0", "/steps/0/effect",
+    assert_warnings(&parsed, "/input_schema/format", "/redact/0",
                     "/steps/0/action/retry/never_on/0", NULL);
     assert_non_null(parsed.definition->input_schema);
     assert_non_null(step_named(&parsed, "a")->action.output_schema);
+    parsed_done(&parsed);
+}
+
+static void an_effect_has_a_kind_an_amount_and_a_currency(void **state)
+{
+    (void)state;
+    struct parsed parsed = parsed_format(
+        "{\"name\":\"n\",\"steps\":[{\"id\":\"a\",\"effect\":{\"kind\":\"money\",\"amount\":"
+        "\"${input.a}\",\"currency\":\"${input.c ?? 'EUR'}\"},\"action\":{\"topic\":\"t\"}," UNDO
+        "},{\"id\":\"b\",\"action\":{\"topic\":\"t\"}," UNDO "}]}");
+
+    assert_valid(&parsed);
+    assert_int_equal(parsed.report.warning_count, 0);
+    assert_int_equal(parsed.definition->effect_count, 1);
+    const struct step_effect *const effect = step_named(&parsed, "a")->effect;
+    assert_string_equal(effect->kind.data, "money");
+    assert_non_null(effect->amount);
+    assert_non_null(effect->currency);
+    assert_null(step_named(&parsed, "b")->effect);
+    parsed_done(&parsed);
+}
+
+static void a_step_that_only_waits_has_no_effect(void **state)
+{
+    (void)state;
+    struct parsed parsed = parsed_format(
+        "{\"name\":\"n\",\"steps\":[{\"id\":\"a\",\"effect\":{\"kind\":\"money\"},"
+        "\"delay\":{\"for\":\"1s\"}}]}");
+
+    assert_valid(&parsed);
+    assert_warnings(&parsed, "/steps/0/effect", NULL);
+    assert_int_equal(parsed.definition->effect_count, 0);
+    assert_null(step_named(&parsed, "a")->effect);
+    parsed_done(&parsed);
+}
+
+static void an_effect_that_was_kept_before_it_was_read_is_passed_over(void **state)
+{
+    (void)state;
+    struct parsed parsed = parsed_stored(
+        BYTES("{\"name\":\"n\",\"steps\":[{\"id\":\"a\",\"effect\":{\"kind\":\"a\\u0000\"},"
+              "\"action\":{\"topic\":\"t\"}," UNDO "}]}"));
+
+    assert_valid(&parsed);
+    assert_null(step_named(&parsed, "a")->effect);
     parsed_done(&parsed);
 }
 
@@ -603,6 +648,9 @@ int main(void)
         cmocka_unit_test(the_horizon_counts_attempts_and_waits_to_the_millisecond),
         cmocka_unit_test(an_undo_of_the_pivot_is_warned_of),
         cmocka_unit_test(members_that_are_kept_but_not_enforced_are_warned_of),
+        cmocka_unit_test(an_effect_has_a_kind_an_amount_and_a_currency),
+        cmocka_unit_test(a_step_that_only_waits_has_no_effect),
+        cmocka_unit_test(an_effect_that_was_kept_before_it_was_read_is_passed_over),
         cmocka_unit_test(a_schema_that_was_kept_before_it_was_read_is_passed_over),
         cmocka_unit_test(a_flow_of_every_kind_is_right_but_for_the_kinds_that_do_not_run_yet),
         cmocka_unit_test(topics_follow_the_list_of_globs),

@@ -211,6 +211,9 @@ static const struct change CHANGES[] = {
     {"wrong expression in a child saga", "/steps/1/saga", "/steps/1/saga/input/a", .two_action = "\"saga\":{\"name\":\"c\",\"input\":{\"a\":\"${foo}\"}}"},
     {"probe", "/steps/1/probe", .two = "\"probe\":{\"topic\":\"t\"}"},
     {"wrong effect", "/steps/1/effect", .two = "\"effect\":{\"amount\":\"${input.a}\"}"},
+    {"an effect whose kind has control characters", "/steps/1/effect/kind", .two = "\"effect\":{\"kind\":\"a\\u0000\"}"},
+    {"an effect in a currency that is no text", "/steps/1/effect/currency", .two = "\"effect\":{\"kind\":\"money\",\"currency\":978}"},
+    {"wrong expression in a currency", "/steps/1/effect/currency", .two = "\"effect\":{\"kind\":\"money\",\"currency\":\"${foo}\"}"},
     {"wrong expression in an effect", "/steps/1/effect/amount", .two = "\"effect\":{\"kind\":\"money\",\"amount\":\"${foo}\"}"},
 };
 /* clang-format on */

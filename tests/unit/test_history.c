@@ -71,7 +71,7 @@ static void every_member_is_shown_under_its_name(void **state)
         "\"deadline_at\":\"2023-11-14T22:13:20.123Z\",\"start_at\":\"2023-11-14T22:13:20.123Z\","
         "\"name\":\"\\\"t\\\"\",\"key\":\"\\\"t\\\"\","
         "\"forked_from\":\"\\\"t\\\"\",\"from_step\":\"\\\"t\\\"\","
-        "\"version_before\":300,\"version\":300,\"step_map\":0.10}}]");
+        "\"version_before\":300,\"version\":300,\"step_map\":0.10,\"effect\":0.10}}]");
 }
 
 static void entries_follow_each_other(void **state)

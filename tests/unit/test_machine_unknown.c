@@ -147,6 +147,23 @@ static void a_turn_asks_for_what_waited_for_its_next_attempt(void **state)
     assert_step("a", STEP_FAILED);
 }
 
+/* One that an operator let go again and that waits for the other item. */
+static void a_turn_asks_for_an_item_that_was_not_sent_again(void **state)
+{
+    (void)state;
+    given_started_with(
+        SAGA("{'id':'a','foreach':{'in':'${input}','concurrency':1},'on_failure':'pause'," ASKS
+             "'action':{'topic':'t','retry':{'max_attempts':1}},'compensation':{'topic':'u'}}"),
+        "[1,2]");
+    stage.saga->steps[0].run[1] =
+        (struct step_run){.state = STEP_READY, .attempt = 1, .unanswered = true};
+
+    operator_says("cancel");
+
+    assert_recorded("{'type':'step.retry_scheduled','step':'a','index':1");
+    assert_int_equal(run_of("a[1]")->op, OP_PROBE);
+}
+
 static void a_pause_holds_a_probe_back(void **state)
 {
     (void)state;
@@ -300,6 +317,7 @@ int main(void)
         TEST(numbers_of_attempts_go_on_after_a_probe),
         TEST(a_saga_that_turns_back_asks_too),
         TEST(a_turn_asks_for_what_waited_for_its_next_attempt),
+        TEST(a_turn_asks_for_an_item_that_was_not_sent_again),
         TEST(a_pause_holds_a_probe_back),
         TEST(an_unknown_pivot_is_probed_before_it_is_stuck),
         TEST(a_probe_is_sent_again_when_it_may_be_lost),

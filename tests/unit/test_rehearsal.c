@@ -124,6 +124,33 @@ static void an_undo_that_is_given_up_leaves_an_effect_and_names_the_path(void **
     assert_true(rehearsal.problem_count > 0);
 }
 
+static void an_effect_is_not_left_on_the_word_that_there_is_nothing_to_undo(void **state)
+{
+    (void)state;
+    rehearsed_with(
+        SAGA("{'id':'a','effect':{'kind':'money','amount':'${input.total}','currency':'EUR'},"
+             "'action':{'topic':'a'},'compensation':null}," STEP("b")),
+        (struct rehearsal_plan){.explore = true, .input = BYTES("{\"total\":120.10}")});
+
+    const struct rehearsal_run *const run = run_with("b", FAULT_REFUSAL);
+    assert_string_equal(run->problem.data,
+                        "step a (money 120.10 EUR) took effect, is not undone, "
+                        "and the saga ends all the same");
+    assert_null(rehearsal.runs[0].problem.data);
+}
+
+static void an_effect_that_is_ignored_unheard_is_a_problem(void **state)
+{
+    (void)state;
+    explored(
+        SAGA("{'id':'a','on_failure':'ignore','effect':{'kind':'mail'},'action':{'topic':'a'},"
+             "'compensation':null}"));
+
+    assert_string_equal(run_with("a", FAULT_NO_ANSWER)->problem.data,
+                        "step a (mail) took effect, nobody knows it, and the saga succeeds");
+    assert_null(run_with("a", FAULT_NO_EFFECT)->problem.data);
+}
+
 static void what_says_that_there_is_nothing_to_undo_is_no_problem(void **state)
 {
     (void)state;
@@ -261,6 +288,8 @@ int main(void)
         TEST(a_step_that_nobody_answers_is_tried_by_its_policy_and_undone_as_well),
         TEST(an_undo_that_is_refused_leaves_the_saga_stuck),
         TEST(an_undo_that_is_given_up_leaves_an_effect_and_names_the_path),
+        TEST(an_effect_is_not_left_on_the_word_that_there_is_nothing_to_undo),
+        TEST(an_effect_that_is_ignored_unheard_is_a_problem),
         TEST(what_says_that_there_is_nothing_to_undo_is_no_problem),
         TEST(past_the_pivot_nothing_is_undone),
         TEST(outputs_that_are_given_decide_which_steps_run),
