@@ -155,7 +155,8 @@ static bool report(void)
         (void)printf("%12llu  %s\n", (unsigned long long)counters[i], COUNTER_NAMES[i]);
         all = all && counters[i] > 0;
     }
-    return report_unseen_cells() == 0 && all;
+    const size_t missed = report_unseen_cells() + report_unsaid();
+    return missed == 0 && all;
 }
 
 static volatile uint64_t current_seed;

@@ -3,7 +3,6 @@
  * them. The database of the model is a row and its history; the commit is a compare-and-set.
  */
 #include "sagas/machine/codec.h"
-#include "sagas/machine/why.h"
 #include "tests/simulation/checks.h"
 
 #include <stdlib.h>
@@ -262,17 +261,6 @@ static void count_verdict(const struct event *event, const struct decision *deci
     if (decision->verdict == VERDICT_ILLEGAL) counters[COUNT_ILLEGAL_REPLIES]++;
 }
 
-static void ask_why(struct world *world, const struct saga *saga, int node)
-{
-    struct why why;
-    saga_why(saga, node_now(world, node), &world->scratch, &why);
-    const bool waits = strcmp(why.kind, "nothing") != 0;
-    if (waits == saga_is_finished(saga->state)) {
-        violate(world, "why", "%s in state %s: %s", why.kind, saga_state_name(saga->state),
-                why.sentence.data);
-    }
-}
-
 enum attempt_result { ATTEMPT_DONE, ATTEMPT_CONFLICT };
 
 /* What it recorded, or why nothing. */
@@ -313,7 +301,7 @@ static enum attempt_result try_once(struct world *world, int node, int saga_numb
                                             .after = saga,
                                             .event = event,
                                             .decision = &decision});
-    if (chance(world, 3)) ask_why(world, saga, node);
+    if (chance(world, 3)) check_why(world, saga, node);
     if (dies(world, node, again, COUNT_CRASHES_BEFORE_PUBLISH)) return ATTEMPT_DONE;
     transport_sends(world, saga_number, &decision);
     (void)dies(world, node, again, COUNT_CRASHES_AFTER_PUBLISH);

@@ -303,5 +303,9 @@ void check_end(struct world *world);
 void check_history(struct world *world, int number, const struct saga *saga);
 /* Print the cells of both tables that no history has shown; how many there are. */
 size_t report_unseen_cells(void);
+/* check_why.c: an answer for every state, whole. */
+void check_why(struct world *world, const struct saga *saga, int node);
+/* What no saga ever waited for, and sentences that were never said; how many. */
+size_t report_unsaid(void);
 
 #endif
