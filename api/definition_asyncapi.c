@@ -19,11 +19,19 @@ struct sending {
     const struct json_view *schema; /* of its reply's value; NULL: anything */
 };
 
+/* A step that waits for a signal. */
+struct waiting {
+    struct bytes name;
+    const struct json_view *schema; /* of its payload; NULL: anything */
+};
+
 struct asyncapi {
     struct buffer body;
     const struct definition *definition;
     struct sending *sendings;
     size_t count;
+    struct waiting *waitings;
+    size_t waiting_count;
 };
 
 /* ---- what there is ---- */
@@ -49,10 +57,9 @@ static bool has_reference(const struct json_view *view)
 }
 
 /* One that points into itself would point into the document. */
-static const struct json_view *schema_of(const struct json_view *place)
+static const struct json_view *schema_of(const struct json_view *place, const char *name)
 {
-    const struct json_view *const schema =
-        place == NULL ? NULL : json_view_member(place, "output_schema");
+    const struct json_view *const schema = place == NULL ? NULL : json_view_member(place, name);
     return schema == NULL || has_reference(schema) ? NULL : schema;
 }
 
@@ -63,11 +70,24 @@ static void add_sending(struct asyncapi *asyncapi, const struct step *step, cons
         .step = step,
         .send = send,
         .op = op,
-        .schema = schema_of(json_view_member(source, op_name(op))),
+        .schema = schema_of(json_view_member(source, op_name(op)), "output_schema"),
     };
 }
 
-static void list_sendings(struct asyncapi *asyncapi, struct arena *arena)
+static void list_step(struct asyncapi *asyncapi, const struct step *step,
+                      const struct json_view *place)
+{
+    if (step->kind == STEP_ACTION) add_sending(asyncapi, step, &step->action, OP_ACTION, place);
+    if (step->probe != NULL) add_sending(asyncapi, step, step->probe, OP_PROBE, place);
+    if (step->undo == UNDO_COMMAND) {
+        add_sending(asyncapi, step, &step->compensation, OP_COMPENSATE, place);
+    }
+    if (step->kind != STEP_SIGNAL) return;
+    asyncapi->waitings[asyncapi->waiting_count++] = (struct waiting){
+        step->signal->name, schema_of(json_view_member(place, "signal"), "schema")};
+}
+
+static void list_steps(struct asyncapi *asyncapi, struct arena *arena)
 {
     const struct definition *const definition = asyncapi->definition;
     const struct json_view *source = NULL;
@@ -76,16 +96,10 @@ static void list_sendings(struct asyncapi *asyncapi, struct arena *arena)
     const struct json_view *const steps = is_read ? json_view_member(source, "steps") : NULL;
     asyncapi->sendings =
         arena_array(arena, (size_t)3 * definition->step_count, sizeof(*asyncapi->sendings));
+    asyncapi->waitings = arena_array(arena, definition->step_count, sizeof(*asyncapi->waitings));
     for (uint16_t i = 0; i < definition->step_count; i++) {
         const struct step *const step = &definition->steps[i];
-        const struct json_view *const place = source_of(steps, step);
-        if (step->kind == STEP_ACTION) {
-            add_sending(asyncapi, step, &step->action, OP_ACTION, place);
-        }
-        if (step->probe != NULL) add_sending(asyncapi, step, step->probe, OP_PROBE, place);
-        if (step->undo == UNDO_COMMAND) {
-            add_sending(asyncapi, step, &step->compensation, OP_COMPENSATE, place);
-        }
+        list_step(asyncapi, step, source_of(steps, step));
     }
 }
 
@@ -181,21 +195,102 @@ static void add_command_channel(struct asyncapi *asyncapi, size_t first)
     buffer_add_text(body, "}},");
 }
 
-static void add_channels(struct asyncapi *asyncapi, const char *reply_topic)
+/* The first step that waits for a name makes its message, named "<name>.signal". */
+static bool makes_message(const struct asyncapi *asyncapi, size_t which)
+{
+    for (size_t i = 0; i < which; i++) {
+        if (bytes_equal(asyncapi->waitings[i].name, asyncapi->waitings[which].name)) return false;
+    }
+    return true;
+}
+
+/* The payload fits the schema of every step that waits for the name. */
+static void add_signal(struct asyncapi *asyncapi, size_t first)
+{
+    struct buffer *const body = &asyncapi->body;
+    const struct bytes name = asyncapi->waitings[first].name;
+    buffer_add_format(body, "\"%.*s.signal\":{\"name\":", (int)name.size, name.data);
+    json_write_string(body, name);
+    buffer_add_text(body,
+                    ",\"contentType\":\"application/json\",\"headers\":{\"type\":\"object\","
+                    "\"allOf\":[{\"$ref\":\"#/components/schemas/SignalHeaders\"}],"
+                    "\"properties\":{");
+    add_const(body, "ce_type", name);
+    buffer_add_text(body,
+                    "}},\"payload\":{\"description\":\"The output of the step; empty counts as "
+                    "null\",\"allOf\":[{}");
+    for (size_t i = first; i < asyncapi->waiting_count; i++) {
+        const struct waiting *const waiting = &asyncapi->waitings[i];
+        if (waiting->schema == NULL || !bytes_equal(waiting->name, name)) continue;
+        buffer_add_char(body, ',');
+        buffer_add_bytes(body, waiting->schema->text);
+    }
+    buffer_add_text(body, "]}}");
+}
+
+static void add_signal_channel(struct asyncapi *asyncapi, const char *topic)
+{
+    struct buffer *const body = &asyncapi->body;
+    buffer_add_text(body, "\"saga.signals\":{\"address\":");
+    json_write_text(body, topic);
+    buffer_add_text(body, ",\"messages\":{");
+    for (size_t i = 0; i < asyncapi->waiting_count; i++) {
+        if (!makes_message(asyncapi, i)) continue;
+        if (i > 0) buffer_add_char(body, ',');
+        add_signal(asyncapi, i);
+    }
+    buffer_add_text(body, "}}");
+}
+
+static void add_reply_channel(struct asyncapi *asyncapi, const char *topic)
+{
+    struct buffer *const body = &asyncapi->body;
+    buffer_add_text(body, "\"saga.replies\":{\"address\":");
+    json_write_text(body, topic);
+    buffer_add_text(body, ",\"messages\":{");
+    for (size_t i = 0; i < asyncapi->count; i++) {
+        if (i > 0) buffer_add_char(body, ',');
+        add_reply(body, &asyncapi->sendings[i]);
+    }
+    buffer_add_text(body, "}}");
+}
+
+static void add_channels(struct asyncapi *asyncapi, const struct bus *bus)
 {
     struct buffer *const body = &asyncapi->body;
     buffer_add_text(body, ",\"channels\":{");
     for (size_t i = 0; i < asyncapi->count; i++) {
         if (makes_channel(asyncapi, i)) add_command_channel(asyncapi, i);
     }
-    buffer_add_text(body, "\"saga.replies\":{\"address\":");
-    json_write_text(body, reply_topic);
-    buffer_add_text(body, ",\"messages\":{");
-    for (size_t i = 0; i < asyncapi->count; i++) {
-        if (i > 0) buffer_add_char(body, ',');
-        add_reply(body, &asyncapi->sendings[i]);
-    }
-    buffer_add_text(body, "}}}");
+    if (asyncapi->count > 0) add_reply_channel(asyncapi, bus_reply_topic(bus));
+    if (asyncapi->count > 0 && asyncapi->waiting_count > 0) buffer_add_char(body, ',');
+    if (asyncapi->waiting_count > 0) add_signal_channel(asyncapi, bus_signal_topic(bus));
+    buffer_add_char(body, '}');
+}
+
+static void add_sending_operation(struct buffer *body, const struct sending *sending)
+{
+    add_key(body, sending);
+    buffer_add_text(body, "{\"action\":\"send\",\"channel\":{\"$ref\":\"#/channels/");
+    buffer_add_bytes(body, sending->send->topic);
+    buffer_add_text(body, "\"},\"messages\":[{\"$ref\":\"#/channels/");
+    buffer_add_bytes(body, sending->send->topic);
+    buffer_add_text(body, "/messages/");
+    add_name(body, sending);
+    buffer_add_text(body,
+                    "\"}],\"reply\":{\"channel\":{\"$ref\":\"#/channels/saga.replies\"},"
+                    "\"messages\":[{\"$ref\":\"#/channels/saga.replies/messages/");
+    add_name(body, sending);
+    buffer_add_text(body, "\"}]}}");
+}
+
+static void add_signal_operation(struct buffer *body, struct bytes name)
+{
+    buffer_add_format(body,
+                      "\"%.*s.signal\":{\"action\":\"receive\",\"channel\":{\"$ref\":"
+                      "\"#/channels/saga.signals\"},\"messages\":[{\"$ref\":"
+                      "\"#/channels/saga.signals/messages/%.*s.signal\"}]}",
+                      (int)name.size, name.data, (int)name.size, name.data);
 }
 
 static void add_operations(struct asyncapi *asyncapi)
@@ -203,20 +298,13 @@ static void add_operations(struct asyncapi *asyncapi)
     struct buffer *const body = &asyncapi->body;
     buffer_add_text(body, ",\"operations\":{");
     for (size_t i = 0; i < asyncapi->count; i++) {
-        const struct sending *const sending = &asyncapi->sendings[i];
         if (i > 0) buffer_add_char(body, ',');
-        add_key(body, sending);
-        buffer_add_text(body, "{\"action\":\"send\",\"channel\":{\"$ref\":\"#/channels/");
-        buffer_add_bytes(body, sending->send->topic);
-        buffer_add_text(body, "\"},\"messages\":[{\"$ref\":\"#/channels/");
-        buffer_add_bytes(body, sending->send->topic);
-        buffer_add_text(body, "/messages/");
-        add_name(body, sending);
-        buffer_add_text(body,
-                        "\"}],\"reply\":{\"channel\":{\"$ref\":\"#/channels/saga.replies\"},"
-                        "\"messages\":[{\"$ref\":\"#/channels/saga.replies/messages/");
-        add_name(body, sending);
-        buffer_add_text(body, "\"}]}}");
+        add_sending_operation(body, &asyncapi->sendings[i]);
+    }
+    for (size_t i = 0; i < asyncapi->waiting_count; i++) {
+        if (!makes_message(asyncapi, i)) continue;
+        if (asyncapi->count + i > 0) buffer_add_char(body, ',');
+        add_signal_operation(body, asyncapi->waitings[i].name);
     }
     buffer_add_char(body, '}');
 }
@@ -241,8 +329,8 @@ static void add_head(struct buffer *body, const struct definition *definition)
     json_write_string(body, definition->name);
     buffer_add_format(body, ",\"version\":\"%u\",\"description\":", definition->version);
     json_write_text(body,
-                    "What this saga sends to its participants, and what they answer. "
-                    "CloudEvents 1.0, Kafka binding, binary mode.");
+                    "What this saga sends to its participants, what they answer, and the "
+                    "signals it waits for. CloudEvents 1.0, Kafka binding, binary mode.");
     buffer_add_text(body, "},\"defaultContentType\":\"application/json\"");
 }
 
@@ -256,9 +344,9 @@ enum handled definition_asyncapi(struct exchange *exchange, struct store *store)
         return exchange_failed(exchange, &err, PROBLEM_DEFINITION_NOT_FOUND);
     }
     asyncapi.definition = registered.definition;
-    list_sendings(&asyncapi, &exchange->arena);
+    list_steps(&asyncapi, &exchange->arena);
     add_head(&asyncapi.body, registered.definition);
-    add_channels(&asyncapi, bus_reply_topic(exchange->api->bus));
+    add_channels(&asyncapi, exchange->api->bus);
     add_operations(&asyncapi);
     add_components(&asyncapi.body);
     buffer_add_char(&asyncapi.body, '}');

@@ -180,6 +180,11 @@ const char *bus_reply_topic(const struct bus *bus)
     return bus->reply_topic;
 }
 
+const char *bus_signal_topic(const struct bus *bus)
+{
+    return bus->signal_topic;
+}
+
 const char *bus_dead_letter_topic(const struct bus *bus)
 {
     return bus->dead_letter_topic;

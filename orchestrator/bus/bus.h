@@ -95,6 +95,7 @@ void bus_store_offset(struct bus *bus, struct bytes topic, int32_t partition, in
 
 bool bus_is_up(struct bus *bus);
 const char *bus_reply_topic(const struct bus *bus);       /* prefixed */
+const char *bus_signal_topic(const struct bus *bus);      /* prefixed */
 const char *bus_dead_letter_topic(const struct bus *bus); /* prefixed */
 
 /* The partition that a key of this topic goes to, -1 when not known. For `why`. */

@@ -70,6 +70,24 @@ def test_the_reply_of_a_step_is_described_by_its_output_schema(story):
     assert not any("anyOf" in payloads[name] for name in ("two.action", "three.action", "one.compensate"))
 
 
+def test_the_signals_of_a_definition_are_described_by_their_schemas(story):
+    story.register({"id": "a", "signal": {"name": "approved", "schema": PAID}}, {"id": "b", "signal": {"name": "closed"}},
+                   {"id": "c", "signal": {"name": "approved", "schema": {"minProperties": 1}}})
+    document = own_document(story)
+    document.must_be_whole()
+    messages = document.json["channels"]["saga.signals"]["messages"]
+    assert set(messages) == {"approved.signal", "closed.signal"} == set(document.json["operations"])
+    assert set(document.json["channels"]) == {"saga.signals"}, "nothing is sent, so nothing is answered"
+    assert messages["approved.signal"]["payload"]["allOf"] == [{}, PAID, {"minProperties": 1}]
+    assert messages["closed.signal"]["payload"]["allOf"] == [{}]
+    sent = {"ce_type": "approved", "ce_subject": new_id(), "ce_id": "1"}
+    document.check(messages["approved.signal"]["headers"], sent)
+    story.register({"id": "a", "signal": {"name": "approved"}}, story.step("one"))
+    document = own_document(story)
+    document.must_be_whole()
+    assert set(document.json["channels"]) == {"saga.signals", "saga.replies", "contract.commands"}
+
+
 def test_each_version_replaces_the_document(story):
     story.register(story.step("one"))
     story.register(story.step("one"), story.step("two"))
