@@ -12,7 +12,7 @@
 
 enum { REASON_SIZE_MAX = 1000, RATE_DEFAULT = 100, RATE_MAX = 5000 };
 
-enum { VERB, FILTER, IDS, REASON, RATE, STEP, INDEX, OUTPUT, MEMBER_COUNT };
+enum { VERB, FILTER, IDS, REASON, RATE, STEP, INDEX, OUTPUT, NAME, PAYLOAD, MEMBER_COUNT };
 
 static const struct member MEMBERS[MEMBER_COUNT] = {
     [VERB] = {"verb",       IS_STRING,   MEMBER_REQUIRED},
@@ -23,27 +23,75 @@ static const struct member MEMBERS[MEMBER_COUNT] = {
     [STEP] = {"step",       IS_STRING,   MEMBER_OPTIONAL},
     [INDEX] = {"index",      IS_NUMBER,   MEMBER_OPTIONAL},
     [OUTPUT] = {"output",     IS_ANYTHING, MEMBER_OPTIONAL},
+    [NAME] = {"name",       IS_STRING,   MEMBER_OPTIONAL},
+    [PAYLOAD] = {"payload",    IS_ANYTHING, MEMBER_OPTIONAL},
 };
+
+/* The members that are not for every verb. */
+enum {
+    TAKES_STEP = 1U << STEP,
+    TAKES_OUTPUT = 1U << OUTPUT,
+    TAKES_SIGNAL = 1U << NAME | 1U << PAYLOAD
+};
+
+static const struct verb {
+    const char *name;
+    unsigned takes;
+} VERBS[] = {
+    {"cancel",    0                        },
+    {"retry",     0                        },
+    {"retry_now", 0                        },
+    {"skip",      TAKES_STEP | TAKES_OUTPUT},
+    {"terminate", 0                        },
+    {"pause",     0                        },
+    {"resume",    0                        },
+    {"signal",    TAKES_SIGNAL             },
+    {"replay",    0                        },
+};
+enum { VERB_COUNT = sizeof(VERBS) / sizeof(VERBS[0]) };
 
 /* ---- verb and its members ---- */
 
-static bool read_verb(struct refusal *refusal, struct bytes verb, struct batch_wish *wish)
+/* NULL: refused. */
+static const struct verb *read_verb(struct refusal *refusal, struct bytes name,
+                                    struct batch_wish *wish)
 {
-    static const char *const VERBS[] = {"cancel",    "retry", "retry_now", "skip",
-                                        "terminate", "pause", "resume",    "replay"};
-    static const char *const NOT_YET[] = {"migrate", "signal"};
-    wish->batch.verb = verb;
-    wish->replays = bytes_equal_text(verb, "replay");
-    for (size_t i = 0; i < sizeof(VERBS) / sizeof(VERBS[0]); i++) {
-        if (bytes_equal_text(verb, VERBS[i])) return true;
+    wish->batch.verb = name;
+    wish->replays = bytes_equal_text(name, "replay");
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        if (bytes_equal_text(name, VERBS[i].name)) return &VERBS[i];
     }
-    for (size_t i = 0; i < sizeof(NOT_YET) / sizeof(NOT_YET[0]); i++) {
-        if (!bytes_equal_text(verb, NOT_YET[i])) continue;
-        return refuse_at(refusal, BYTES("/verb"), "this sagad does not know how to %s in a batch",
-                         NOT_YET[i]);
+    struct buffer known = buffer_in(refusal->arena);
+    for (size_t i = 0; i < VERB_COUNT; i++) {
+        buffer_add_format(&known, " %s", VERBS[i].name);
     }
-    return refuse_at(refusal, BYTES("/verb"),
-                     "must be one of cancel retry retry_now skip terminate pause resume replay");
+    if (bytes_equal_text(name, "migrate")) {
+        (void)refuse_at(refusal, BYTES("/verb"),
+                        "this sagad does not know how to migrate in a batch");
+    } else {
+        (void)refuse_at(refusal, BYTES("/verb"), "must be one of%s", known.data);
+    }
+    return NULL;
+}
+
+/* A member that the verb does not take is refused with those that take it. */
+static bool has_only_its_members(struct refusal *refusal, const struct verb *verb,
+                                 const struct json_view *const value[MEMBER_COUNT])
+{
+    bool right = true;
+    for (unsigned i = 0; i < MEMBER_COUNT; i++) {
+        struct buffer takers = buffer_in(refusal->arena);
+        if (value[i] == NULL || (verb->takes & 1U << i) != 0) continue;
+        for (size_t k = 0; k < VERB_COUNT; k++) {
+            if ((VERBS[k].takes & 1U << i) == 0) continue;
+            buffer_add_format(&takers, "%s%s", takers.size > 0 ? " and " : "", VERBS[k].name);
+        }
+        if (takers.size == 0) continue; /* it is for every verb */
+        struct buffer pointer = buffer_in(refusal->arena);
+        buffer_add_format(&pointer, "/%s", MEMBERS[i].name);
+        right = refuse_at(refusal, buffer_bytes(&pointer), "only %s takes it", takers.data);
+    }
+    return right;
 }
 
 static bool read_reason(struct refusal *refusal, struct bytes reason, struct batch_wish *wish)
@@ -69,11 +117,7 @@ static bool read_rate(struct refusal *refusal, const struct json_view *rate,
 static bool read_step(struct refusal *refusal, const struct json_view *const value[MEMBER_COUNT],
                       struct batch_wish *wish)
 {
-    const bool skips = bytes_equal_text(wish->batch.verb, "skip");
     int64_t index = 0;
-    if (!skips && value[STEP] != NULL) {
-        return refuse_at(refusal, BYTES("/step"), "only skip takes a step");
-    }
     if (value[STEP] != NULL) wish->batch.step = value[STEP]->string;
     if (value[STEP] != NULL && (wish->batch.step.size == 0 ||
                                 memchr(wish->batch.step.data, '\0', wish->batch.step.size))) {
@@ -91,19 +135,29 @@ static bool read_step(struct refusal *refusal, const struct json_view *const val
     return true;
 }
 
-static bool read_output(struct refusal *refusal, const struct json_view *output,
-                        struct batch_wish *wish)
+static bool read_json(struct refusal *refusal, const struct json_view *value, const char *name,
+                      struct bytes *ret_text)
 {
-    if (output == NULL) return true;
-    if (!bytes_equal_text(wish->batch.verb, "skip")) {
-        return refuse_at(refusal, BYTES("/output"), "only skip takes an output");
+    if (value == NULL) return true;
+    if (value->text.size > PAYLOAD_SIZE_MAX) {
+        struct buffer pointer = buffer_in(refusal->arena);
+        buffer_add_format(&pointer, "/%s", name);
+        (void)refuse(refusal, PROBLEM_INPUT_TOO_LARGE, "the %s is larger than 256 KiB", name);
+        return refuse_at(refusal, buffer_bytes(&pointer), "is larger than 256 KiB");
     }
-    if (output->text.size > PAYLOAD_SIZE_MAX) {
-        (void)refuse(refusal, PROBLEM_INPUT_TOO_LARGE, "the output is larger than 256 KiB");
-        return refuse_at(refusal, BYTES("/output"), "is larger than 256 KiB");
-    }
-    if (output->type != VIEW_NULL) wish->batch.output = output->text;
+    if (value->type != VIEW_NULL) *ret_text = value->text;
     return true;
+}
+
+static bool read_name(struct refusal *refusal, const struct verb *verb,
+                      const struct json_view *name, struct batch_wish *wish)
+{
+    if ((verb->takes & 1U << NAME) == 0) return true;
+    if (name == NULL) return refuse_at(refusal, BYTES("/name"), "is missing: which signal");
+    wish->batch.name = name->string;
+    return (name->string.size > 0 && name->string.size <= IDENT_SIZE_MAX &&
+            memchr(name->string.data, '\0', name->string.size) == NULL) ||
+           refuse_at(refusal, BYTES("/name"), "is the name of a signal");
 }
 
 /* ---- ids ---- */
@@ -321,11 +375,14 @@ bool batch_read(struct exchange *exchange, struct batch_wish *ret_wish)
     *ret_wish = (struct batch_wish){.batch.actor = exchange_actor(exchange)};
     if (!body_parse(exchange->body, refusal, &body)) return false;
     if (!body_members(body, MEMBERS, MEMBER_COUNT, BYTES(""), refusal, value)) return false;
-    bool right = read_verb(refusal, value[VERB]->string, ret_wish);
+    const struct verb *const verb = read_verb(refusal, value[VERB]->string, ret_wish);
+    bool right = verb != NULL && has_only_its_members(refusal, verb, value);
     right = read_reason(refusal, value[REASON]->string, ret_wish) && right;
     right = read_rate(refusal, value[RATE], ret_wish) && right;
     right = right && read_step(refusal, value, ret_wish);
-    right = right && read_output(refusal, value[OUTPUT], ret_wish);
+    right = right && read_name(refusal, verb, value[NAME], ret_wish);
+    right = right && read_json(refusal, value[OUTPUT], "output", &ret_wish->batch.output);
+    right = right && read_json(refusal, value[PAYLOAD], "payload", &ret_wish->batch.payload);
     if (!right || !read_source(exchange, value[FILTER], value[IDS], ret_wish)) return false;
     const bool wants_step = bytes_equal_text(ret_wish->batch.verb, "skip") &&
                             ret_wish->batch.step.data == NULL && ret_wish->source.failure == NULL;

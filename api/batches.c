@@ -86,6 +86,7 @@ static void add_wish(struct buffer *body, const struct operator_batch *batch)
     json_write_string(body, batch->verb);
     if (batch->step.data != NULL) add_text(body, "step", batch->step);
     if (batch->has_item) buffer_add_format(body, ",\"index\":%d", batch->item);
+    if (batch->name.data != NULL) add_text(body, "name", batch->name);
     buffer_add_text(body, ",\"filter\":");
     buffer_add_bytes(body, batch->filter.data == NULL ? BYTES("null") : batch->filter);
     add_text(body, "reason", batch->reason);
@@ -393,6 +394,7 @@ static enum problem problem_of(enum item_end end, bool is_letter)
     switch (end) {
     case ITEM_NOT_FOUND: return is_letter ? PROBLEM_DEAD_LETTER_NOT_FOUND : PROBLEM_SAGA_NOT_FOUND;
     case ITEM_NO_STEP: return PROBLEM_STEP_NOT_FOUND;
+    case ITEM_NO_SIGNAL: return PROBLEM_SIGNAL_NOT_FOUND;
     case ITEM_NOT_ALLOWED: return PROBLEM_NOT_ALLOWED;
     case ITEM_PAST_PIVOT: return PROBLEM_PAST_PIVOT;
     case ITEM_SETTLED: return PROBLEM_SETTLED;

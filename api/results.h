@@ -17,10 +17,10 @@ void result_refuse(struct refusal *refusal, const struct answer *answer, enum pr
 void result_refuse_value(struct refusal *refusal, const char *member,
                          const struct schema_report *report);
 
-/* Why a verb is not allowed: cancel is refused after the pivot for a reason of its own. */
 /* No step of the definition waits for a signal of that name; the detail names those that are known.
  */
 void result_unknown_signal(struct refusal *refusal, const struct definition *definition);
+/* Why a verb is not allowed: cancel is refused after the pivot for a reason of its own. */
 enum problem result_conflict(enum event_kind kind, const struct saga *saga);
 
 /* The Idempotency-Key and its fingerprint: method, path and body. */

@@ -106,9 +106,24 @@ struct bytes preview_text(const struct saga *before, const struct saga *after,
     return buffer_bytes(&preview.body);
 }
 
-static enum handled refuse_preview(struct exchange *exchange, enum event_kind kind,
+/* As the command itself would: every fault of the payload and its place. */
+static bool breaks_schema(struct exchange *exchange, const struct event *event,
+                          const struct saga *saga)
+{
+    struct schema_report report;
+    if (event->kind != EVENT_SIGNAL || !saga_takes_signals(saga)) return false;
+    if (saga_signal_fits(saga->definition, event->name, event->payload, &exchange->arena,
+                         &report)) {
+        return false;
+    }
+    result_refuse_value(&exchange->refusal, "/payload", &report);
+    return true;
+}
+
+static enum handled refuse_preview(struct exchange *exchange, const struct event *event,
                                    const struct saga *saga, const struct decision *decision)
 {
+    const enum event_kind kind = event->kind;
     if (decision->verdict == VERDICT_UNKNOWN && kind == EVENT_SIGNAL) {
         result_unknown_signal(&exchange->refusal, saga->definition);
         return exchange_refused(exchange);
@@ -116,6 +131,7 @@ static enum handled refuse_preview(struct exchange *exchange, enum event_kind ki
     if (decision->verdict == VERDICT_UNKNOWN) {
         return exchange_problem(exchange, PROBLEM_STEP_NOT_FOUND, "the step has no such item");
     }
+    if (breaks_schema(exchange, event, saga)) return exchange_refused(exchange);
     return exchange_problem(exchange, result_conflict(kind, saga), "%s", decision->why);
 }
 
@@ -140,7 +156,7 @@ static enum handled preview_on(struct exchange *exchange, struct command_request
     const bool is_known =
         command->event.kind == EVENT_SIGNAL && decision.verdict == VERDICT_DUPLICATE;
     if (decision.verdict != VERDICT_APPLIED && decision.verdict != VERDICT_NOTHING && !is_known) {
-        return refuse_preview(exchange, command->event.kind, before, &decision);
+        return refuse_preview(exchange, &command->event, before, &decision);
     }
     if (command->event.kind == EVENT_STEP_RETRY) preview.input = command->event.payload;
     write_preview(&preview, before, after, &decision);

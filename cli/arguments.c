@@ -65,6 +65,7 @@ static const struct option_rule OPTIONS[OPTION_COUNT] = {
     [OPTION_CAUSE]           = {"cause", 0, "REASON", NULL, "dead letters of this reason; repeated: any of them"},
     [OPTION_TOPIC]           = {"topic", 0, "TOPIC", NULL, "of this topic; repeated: any of them"},
     [OPTION_STEP]            = {"step", 0, "STEP", NULL, "the step to skip"},
+    [OPTION_NAME]            = {"name", 0, "NAME", NULL, "the signal's name"},
     [OPTION_RATE]            = {"rate", 0, "N", NULL, "so many items a second (default 100)"},
     [OPTION_FAILED]          = {"failed", 0, NULL, NULL, "only those that failed"},
     [OPTION_KIND]            = {"kind", 0, "KIND", NULL, "effects of this kind; repeated: any of them"},

@@ -64,6 +64,7 @@ enum option {
     OPTION_CAUSE,
     OPTION_TOPIC,
     OPTION_STEP,
+    OPTION_NAME,
     OPTION_RATE,
     OPTION_FAILED,
     OPTION_STEP_MAP,

@@ -176,26 +176,35 @@ static bool add_number(struct cli *cli, struct buffer *body, enum option option,
     return true;
 }
 
+static bool add_json(struct cli *cli, struct buffer *body, enum option option, const char *member)
+{
+    const char *value = arguments_text(&cli->arguments, option);
+    struct bytes json = {0};
+    if (value == NULL) return true;
+    if (!files_read_json(value, &cli->arena, &json)) return false;
+    add_name(body, member);
+    buffer_add_bytes(body, json);
+    return true;
+}
+
 static bool make_body(struct cli *cli, struct bytes *ret_body)
 {
-    const char *result = arguments_text(&cli->arguments, OPTION_RESULT);
     struct buffer body = buffer_in(&cli->arena);
-    struct bytes output = {0};
     buffer_add_char(&body, '{');
     add_name(&body, "verb");
     json_write_text(&body, cli_word(cli, 0));
     add_option(cli, &body, OPTION_REASON, "reason");
     add_option(cli, &body, OPTION_STEP, "step");
+    add_option(cli, &body, OPTION_NAME, "name");
     if (!add_number(cli, &body, OPTION_INDEX, 0, INT32_MAX, "index") ||
         !add_number(cli, &body, OPTION_RATE, 1, INT32_MAX, "rate_per_s") ||
         !add_filter(cli, &body)) {
         return false;
     }
     add_ids(cli, &body);
-    if (result != NULL) {
-        if (!files_read_json(result, &cli->arena, &output)) return false;
-        add_name(&body, "output");
-        buffer_add_bytes(&body, output);
+    if (!add_json(cli, &body, OPTION_RESULT, "output") ||
+        !add_json(cli, &body, OPTION_PAYLOAD, "payload")) {
+        return false;
     }
     buffer_add_char(&body, '}');
     *ret_body = buffer_bytes(&body);

@@ -112,14 +112,15 @@ const struct command COMMANDS[] = {
     {"batch start", "VERB [ID...]", "one command to many sagas", 1, -1, NEEDS_SERVER,
      TAKES(CHANGES, OPTION_STATE, OPTION_DEFINITION, OPTION_VERSION, OPTION_LABEL, OPTION_ATTRIBUTE, OPTION_ATTENTION,
            OPTION_PARENT, OPTION_CREATED_AFTER, OPTION_CREATED_BEFORE, OPTION_FAILURE, OPTION_CAUSE, OPTION_TOPIC,
-           OPTION_STEP, OPTION_INDEX, OPTION_RESULT, OPTION_RATE, OPTION_WAIT),
+           OPTION_STEP, OPTION_INDEX, OPTION_RESULT, OPTION_NAME, OPTION_PAYLOAD, OPTION_RATE, OPTION_WAIT),
      run_batch_start,
-     "Verbs: cancel, retry, retry_now, skip, terminate, pause, resume, and replay of dead letters.\n"
+     "Verbs: cancel, retry, retry_now, skip, terminate, pause, resume, signal, and replay of dead letters.\n"
      "The set is what the filter finds now, or the ids; sagas that have ended are left alone. On a terminal count and\n"
      "sample are shown before it asks; elsewhere --yes is required.\n"
      "With --wait it exits with 5 when an item failed or the batch was stopped, 124 at the --timeout.\n"
      "  sagactl batch start retry --failure ID --rate 50 --reason 'gateway is back' --wait\n"
-     "  sagactl batch start cancel --definition order-checkout --created-before 1d --dry-run --reason stale\n"},
+     "  sagactl batch start cancel --definition order-checkout --created-before 1d --dry-run --reason stale\n"
+     "  sagactl batch start signal --name approved --payload '{\"by\":\"ann\"}' --label wave=1 --reason 'the board met'\n"},
     {"batch list", "", "list batches, newest first", 0, 0, NEEDS_SERVER, TAKES(OPTION_LIMIT, OPTION_ALL),
      run_batch_list, NULL},
     {"batch get", "ID...", "show a batch", 1, -1, NEEDS_SERVER, NULL, run_batch_get, NULL},

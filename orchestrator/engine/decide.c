@@ -285,6 +285,14 @@ static void tell_faults(struct batch *batch, struct work *work, const struct sag
     work->answer.input_report = report;
 }
 
+static const char *why_of(struct batch *batch, enum event_kind kind,
+                          const struct decision *decision)
+{
+    if (decision->verdict != VERDICT_UNKNOWN) return keep_text(batch, decision->why);
+    return kind == EVENT_SIGNAL ? "no step of the saga waits for a signal of that name"
+                                : "the step has no such item";
+}
+
 static void decide_command(struct batch *batch, struct work *work)
 {
     const struct command_request *command = &work->request->command;
@@ -309,8 +317,7 @@ static void decide_command(struct batch *batch, struct work *work)
     }
     work->answer.verdict = decision.verdict;
     work->answer.result = command_result(event.kind, decision.verdict);
-    work->answer.why = decision.verdict == VERDICT_UNKNOWN ? "the step has no such item"
-                                                           : keep_text(batch, decision.why);
+    work->answer.why = why_of(batch, event.kind, &decision);
     if (work->answer.result == RESULT_DONE) add_key(batch, work->request, &cached->id, 202);
     if (work->answer.result == RESULT_NOT_ALLOWED) tell_faults(batch, work, cached->saga);
 }

@@ -46,6 +46,7 @@ static const struct verb_row VERBS[] = {
     {"terminate", EVENT_TERMINATE,  SCOPE_ONE    },
     {"pause",     EVENT_PAUSE,      SCOPE_ONE    },
     {"resume",    EVENT_RESUME,     SCOPE_ONE    },
+    {"signal",    EVENT_SIGNAL,     SCOPE_ONE    },
 };
 
 /* One that is worked on. Bytes live in its arena. */
@@ -53,8 +54,9 @@ struct working {
     struct operator_batch batch;
     struct arena arena;
     const struct verb_row *verb; /* NULL: replay */
-    double credit;               /* items that may be taken now */
-    int64_t credited_ms;         /* monotonic */
+    char signal_key[60]; /* a saga takes the batch's signal once, whatever is carried out twice */
+    double credit;       /* items that may be taken now */
+    int64_t credited_ms; /* monotonic */
     bool seen;
 };
 
@@ -99,7 +101,9 @@ static enum item_end end_of(const struct request *request, const struct answer *
     case RESULT_DONE:
     case RESULT_EXISTS:
     case RESULT_REPLAYED: return ITEM_DONE;
-    case RESULT_NOT_FOUND: return answer->saga == NULL ? ITEM_NOT_FOUND : ITEM_NO_STEP;
+    case RESULT_NOT_FOUND:
+        if (answer->saga == NULL) return ITEM_NOT_FOUND;
+        return request->command.event.kind == EVENT_SIGNAL ? ITEM_NO_SIGNAL : ITEM_NO_STEP;
     case RESULT_NOT_ALLOWED:
         return request->command.event.kind == EVENT_CANCEL && is_past_pivot(answer->saga)
                    ? ITEM_PAST_PIVOT
@@ -162,6 +166,12 @@ static void submit(struct crew *crew, const struct working *working, struct item
         .done = item_answered,
         .context = item,
     };
+    if (working->verb->kind == EVENT_SIGNAL) {
+        struct event *event = &item->request.command.event;
+        event->name = batch->name;
+        event->payload = batch->payload;
+        signal_set_key(event, bytes_of(working->signal_key));
+    }
     if (batch->has_item) {
         item->request.command.scope = SCOPE_ONE;
         item->request.command.event.index = batch->item;
@@ -335,9 +345,14 @@ static void take_on(struct crew *crew, const struct operator_batch *batch)
     working->batch.verb = bytes_copy(&working->arena, batch->verb);
     working->batch.step = bytes_copy(&working->arena, batch->step);
     working->batch.output = bytes_copy(&working->arena, batch->output);
+    working->batch.name = bytes_copy(&working->arena, batch->name);
+    working->batch.payload = bytes_copy(&working->arena, batch->payload);
     working->batch.reason = bytes_copy(&working->arena, batch->reason);
     working->batch.actor = bytes_copy(&working->arena, batch->actor);
     working->verb = verb_of(batch->verb);
+    char id[UUID_TEXT_SIZE];
+    uuid_print(&batch->id, id);
+    (void)snprintf(working->signal_key, sizeof working->signal_key, "batch:%s", id);
     working->credit = 1;
     working->credited_ms = clock_monotonic_ms();
     working->seen = true;

@@ -18,6 +18,8 @@ static const struct column BATCH_COLUMNS[] = {
     COLUMN(TEXT, operator_batch, step),
     COLUMN(INT, operator_batch, item),
     COLUMN(TEXT, operator_batch, output),
+    COLUMN(TEXT, operator_batch, name),
+    COLUMN(TEXT, operator_batch, payload),
     COLUMN(TEXT, operator_batch, filter),
     COLUMN(TEXT, operator_batch, reason),
     COLUMN(TEXT, operator_batch, actor),
@@ -164,6 +166,8 @@ static void add_make(struct store *store, struct round *round, const struct oper
     params_bytes(params, batch->reason);
     params_bytes(params, batch->actor);
     params_int(params, (int32_t)batch->rate);
+    params_bytes(params, batch->name);
+    params_bytes(params, batch->payload);
     round_add(round, &SQL_OPERATOR_BATCH_MAKE, params);
 }
 

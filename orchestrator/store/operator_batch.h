@@ -17,6 +17,7 @@ enum item_end {
     ITEM_SETTLED, /* the dead letter, otherwise */
     ITEM_REFUSED,
     ITEM_INTERNAL,
+    ITEM_NO_SIGNAL, /* no step waits for one of that name */
     ITEM_END_COUNT,
 };
 
@@ -26,8 +27,10 @@ struct operator_batch {
     struct bytes step; /* skip */
     bool has_item;     /* of a foreach; else every item of the step */
     int32_t item;
-    struct bytes output; /* skip; absent: null */
-    struct bytes filter; /* JSON as it was asked for; absent: by ids */
+    struct bytes output;  /* skip; absent: null */
+    struct bytes name;    /* signal */
+    struct bytes payload; /* signal; absent: null */
+    struct bytes filter;  /* JSON as it was asked for; absent: by ids */
     struct bytes reason, actor;
     uint32_t rate; /* items a second */
     enum batch_state state;

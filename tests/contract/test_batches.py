@@ -1,10 +1,12 @@
 """Batches: a frozen set, each item once, at a rate, through kills and beside another node."""
+import subprocess
+
 import pytest
 
 from client import Api, new_id
 from conftest import Stack
 from participant import again, made, no, ok, silence
-from servers import Daemon, sql, until
+from servers import Daemon, program, sql, until
 from story import SLOW, Story
 
 FAST = 5000
@@ -219,6 +221,91 @@ def test_dead_letters_are_replayed(story):
     assert (again_["done"], again_["failed"]) == (1, 1)
 
 
+# ---- signals --------------------------------------------------------------------------------
+
+APPROVAL = {"id": "approval", "signal": {"name": "approved", "schema": {"type": ["object", "null"], "required": ["by"]}}}
+
+
+def waiting(story, count):
+    definition = story.register(APPROVAL, story.step("ship"), output={"by": "${steps.approval.output.by}"})
+    body = {"items": [{"definition": definition} for _ in range(count)]}
+    return [one["saga"]["id"] for one in story.api.post("/v1/sagas/bulk", body).must(200)["items"]]
+
+
+def test_a_batch_brings_its_signal_to_each_saga_once(story):
+    ids = waiting(story, 30)
+
+    found = run(story, "signal", filter=mine(story), name="approved", payload={"by": "ann", "n": 0.10})
+
+    assert (found["done"], found["failed"], found["name"]) == (30, 0, "approved") and "payload" not in found
+    for id_ in ids:
+        assert story.api.wait(id_, "succeeded")["output"] == {"by": "ann"}
+        [row] = story.api.history(id_, "step.signal_received")
+        assert row["detail"] == {"name": "approved", "key": f"batch:{found['id']}", "reason": "contract test"} and row["actor"] == "anonymous"
+
+
+def test_a_saga_that_does_not_take_the_batchs_signal_fails_as_it_would_alone(story):
+    good, other, missing = waiting(story, 1)[0], silent(Story(story.api, story.participant), 1)[0], new_id()
+    ended = waiting(story, 1)[0]
+    story.api.command(ended, "terminate").must(202)
+
+    found = run(story, "signal", ids=[good, other, missing, ended], name="approved", payload={"by": "ann"})
+
+    assert (found["done"], found["failed"]) == (1, 3)
+    problems = {item["id"]: item["problem"] for item in items(story, found["id"], failed="true")}
+    assert {id_: problem["type"] for id_, problem in problems.items()} == {
+        other: "/problems/signal-not-found", missing: "/problems/saga-not-found", ended: "/problems/not-allowed"}
+    assert "terminated" in problems[ended]["detail"]
+    story.api.wait(good, "succeeded")
+
+
+def test_a_payload_that_breaks_a_schema_fails_item_by_item(story):
+    strict, loose = waiting(story, 1)[0], Story(story.api, story.participant)
+    free = loose.start({"id": "approval", "signal": {"name": "approved"}})
+    found = run(story, "signal", ids=[strict, free], name="approved", payload={"to": "ann"})
+    [problem] = [item["problem"] for item in items(story, found["id"], failed="true")]
+    assert (problem["type"], problem["status"]) == ("/problems/invalid", 422) and "by" in problem["detail"]
+    assert story.api.wait(free, "succeeded") and story.api.step(strict, "approval")["state"] == "dispatched"
+    assert run(story, "signal", ids=[strict], name="approved")["done"] == 1
+    story.api.wait(strict, "succeeded")
+    assert story.api.step(strict, "approval")["output"] is None
+
+
+def test_a_preview_of_a_batch_of_signals_signals_nobody(story):
+    ids = waiting(story, 3)
+    shown = story.api.post("/v1/batches", {"verb": "signal", "name": "approved", "filter": mine(story), "reason": "look"}, dry_run="true").must(200)
+    assert (shown["state"], shown["total"], shown["name"]) == ("previewed", 3, "approved")
+    assert not [row for id_ in ids for row in story.api.history(id_, "step.signal_received")]
+
+
+def test_sagactl_signals_many(story, stack):
+    ids = waiting(story, 4)
+    words = [program("sagactl"), "--url", stack.daemon.url, "batch", "start", "signal", "--definition", story.name, "--reason", "the board met"]
+    lacking = subprocess.run([*words, "--yes"], capture_output=True, text=True, timeout=60)
+    assert lacking.returncode != 0 and "/name" in lacking.stderr
+    words += ["--name", "approved", "--payload", '{"by":"ann"}']
+    preview = subprocess.run([*words, "--dry-run"], capture_output=True, text=True, timeout=60)
+    assert preview.returncode == 0 and "4 items" in preview.stderr
+    done_ = subprocess.run([*words, "--yes", "--wait", "-o", "json"], capture_output=True, text=True, timeout=60)
+    assert done_.returncode == 0, done_.stderr
+    for id_ in ids:
+        story.api.wait(id_, "succeeded")
+
+
+def test_a_batch_of_signals_is_once_for_each_saga_through_kills(stack, story):
+    definition = story.register(story.step("first", silence), APPROVAL)
+    body = {"items": [{"definition": definition} for _ in range(200)]}
+    ids = [one["saga"]["id"] for one in story.api.post("/v1/sagas/bulk", body).must(200)["items"]]
+    id_ = post(story, "signal", filter=mine(story), name="approved", payload={"by": "ann"}, rate_per_s=200).must(202)["id"]
+    for share in (20, 100):
+        until(lambda: batch(story, id_)["done"] >= share, 60, "it goes on")
+        stack.daemon.kill()
+        stack.daemon.start()
+    found = done(story, id_)
+    assert (found["done"], found["failed"]) == (200, 0)
+    assert [len(story.api.history(saga, "step.signal_received")) for saga in ids] == [1] * 200
+
+
 # ---- steering -------------------------------------------------------------------------------
 
 def test_a_batch_is_paused_goes_on_and_is_stopped(story):
@@ -268,6 +355,8 @@ def test_the_same_key_is_the_same_batch(story):
     ({"filter": {"definition": "a\0b"}}, "/filter/definition"), ({"filter": {"failure": "x"}}, "/filter/failure"), ({"filter": {"failure": 1}}, "/filter/failure"),
     ({"filter": {"failure": "s1-0000000000000001", "state": "stuck"}}, "/filter"), ({"filter": {"definition": ["d"] * 65}}, "/filter"),
     ({"filter": ..., "ids": []}, "/ids"), ({"filter": ..., "ids": ["x"]}, "/ids/0"), ({"filter": ..., "ids": [new_id(), 7]}, "/ids/1"),
+    ({"name": "approved"}, "/name"), ({"payload": None}, "/payload"), ({"verb": "signal"}, "/name"), ({"verb": "signal", "name": ""}, "/name"),
+    ({"verb": "signal", "name": "a\0b"}, "/name"), ({"verb": "signal", "name": "x" * 101}, "/name"), ({"verb": "signal", "name": "a", "step": "b"}, "/step"),
     ({"step": "pay"}, "/step"), ({"output": {}}, "/output"), ({"index": 1}, "/index"), ({"verb": "skip"}, "/step"), ({"verb": "skip", "step": ""}, "/step"),
     ({"verb": "skip", "step": "a", "index": -1}, "/index"), ({"verb": "replay", "filter": {"state": "stuck"}}, "/filter/state"),
     ({"verb": "replay", "filter": ..., "ids": [new_id()]}, "/ids/0"), ({"colour": "red"}, "/colour")))
@@ -278,6 +367,7 @@ def test_what_is_wrong_with_a_wish_is_told_with_its_place(story, members, pointe
 
 def test_other_bad_requests(story):
     post(story, "skip", step="a", ids=[new_id()], output="x" * 300_000).problem(413, "input-too-large")
+    post(story, "signal", name="a", ids=[new_id()], payload="x" * 300_000).problem(413, "input-too-large")
     post(story, "pause", ids=[new_id()] * 100_001).problem(413, "batch-too-large")
     for path in ("x", new_id()):
         story.api.get(f"/v1/batches/{path}").problem(404, "batch-not-found")

@@ -68,6 +68,18 @@ def test_a_payload_that_breaks_its_schema_is_told_with_every_place(story):
     signal(story.api, id_, payload={"level": "high"}).problem(409, "not-allowed")
 
 
+def test_a_preview_refuses_a_payload_as_the_signal_itself_would(story):
+    schema = {"type": "object", "required": ["by", "level"], "properties": {"level": {"type": "integer"}}}
+    id_ = story.start(*waits(story, schema=schema))
+    real = signal(story.api, id_, payload={"level": "high"}).problem(422, "invalid")
+    preview = signal(story.api, id_, payload={"level": "high"}, dry_run="true").problem(422, "invalid")
+    assert preview["errors"] == real["errors"]
+    assert signal(story.api, id_, payload={"by": "ann", "level": 2}, dry_run="true").must(200)["would"]
+    story.api.command(id_, "cancel").must(202)
+    story.api.wait(id_)
+    signal(story.api, id_, payload={"level": "high"}, dry_run="true").problem(409, "not-allowed")
+
+
 def test_an_unknown_name_is_answered_with_those_that_are_known(story):
     id_ = story.start(*waits(story))
     detail = signal(story.api, id_, "aproved").problem(404, "signal-not-found")["detail"]

@@ -29,7 +29,9 @@ static struct operator_batch wish(void)
 {
     return (struct operator_batch){
         .id = given_id(),
-        .verb = BYTES("pause"),
+        .verb = BYTES("signal"),
+        .name = BYTES("approved"),
+        .payload = BYTES("{\"by\":\"ann\"}"),
         .filter = BYTES("{\"state\":\"running\"}"),
         .reason = BYTES("a test"),
         .actor = BYTES("key:tester"),
@@ -128,6 +130,24 @@ static void items_are_shown_across_pages(void **state)
     store_close(store);
 }
 
+static void what_the_verb_takes_is_there_for_whoever_works_on_it(void **state)
+{
+    (void)state;
+    struct store *const store = given_store();
+    struct operator_batch *batches = NULL;
+    size_t count = 0;
+    given_sagas(store, 1);
+    const struct operator_batch batch = given_batch(store);
+
+    OK(store_batch_hold(store, HOLDER, HOLD_MS, 10, &fixture_arena, &batches, &count, &err));
+
+    assert_int_equal(count, 1);
+    assert_true(bytes_equal(batches[0].name, wish().name));
+    assert_true(bytes_equal(batches[0].payload, wish().payload));
+    assert_true(bytes_equal(batch.payload, wish().payload) && batch.output.data == NULL);
+    store_close(store);
+}
+
 static void one_holder_at_a_time_works_on_a_batch(void **state)
 {
     (void)state;
@@ -203,6 +223,7 @@ static int run(void)
         cmocka_unit_test(a_batch_of_more_than_may_be_is_refused_and_leaves_nothing),
         cmocka_unit_test(the_set_is_frozen_in_pages_in_the_order_of_ids),
         cmocka_unit_test(items_are_shown_across_pages),
+        cmocka_unit_test(what_the_verb_takes_is_there_for_whoever_works_on_it),
         cmocka_unit_test(one_holder_at_a_time_works_on_a_batch),
         cmocka_unit_test(items_are_counted_once_and_the_last_one_ends_the_batch),
         cmocka_unit_test(what_is_counted_after_a_stop_does_not_undo_it),

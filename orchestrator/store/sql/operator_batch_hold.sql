@@ -13,6 +13,6 @@ update sagad.operator_batch b
    set holder = $2::bigint, held_until = sagad.now_ms() + $3::bigint
   from picked p
  where b.ctid = p.place
-returning b.id, b.verb, b.step, b.item, b.output, b.filter, b.reason, b.actor, b.rate, b.state, b.total, b.done, b.failed,
-       b.created_at, b.updated_at, b.finished_at,
+returning b.id, b.verb, b.step, b.item, b.output, b.name, b.payload, b.filter, b.reason, b.actor, b.rate, b.state,
+       b.total, b.done, b.failed, b.created_at, b.updated_at, b.finished_at,
        null::bytea;

@@ -1,6 +1,6 @@
 -- $1 namespace, $2 ids below this one, $3 states (null: all), $4 limit: newest first.
-select b.id, b.verb, b.step, b.item, b.output, b.filter, b.reason, b.actor, b.rate, b.state, b.total, b.done, b.failed,
-       b.created_at, b.updated_at, b.finished_at,
+select b.id, b.verb, b.step, b.item, b.output, b.name, b.payload, b.filter, b.reason, b.actor, b.rate, b.state,
+       b.total, b.done, b.failed, b.created_at, b.updated_at, b.finished_at,
        (select string_agg(uuid_send(u.id), '' order by u.n)
           from unnest(p.ids[1:10]) with ordinality as u(id, n)) as sample
   from (select b.*
