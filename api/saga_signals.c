@@ -16,6 +16,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <string.h>
 
 enum { TARGETS_MAX = 1000, ATTRIBUTES_MAX = 16, SIGNALS_EXTRA_MS = 10 * 1000 };
 
@@ -56,6 +57,11 @@ static bool read_attributes(struct signals *signals, const struct json_view *att
         json_pointer_add(&pointer, at->key);
         if (at->type != VIEW_STRING) {
             right = refuse_at(refusal, buffer_bytes(&pointer), "must be a text: attributes are");
+            continue;
+        }
+        if (memchr(at->key.data, '\0', at->key.size) != NULL ||
+            memchr(at->string.data, '\0', at->string.size) != NULL) {
+            right = refuse_at(refusal, buffer_bytes(&pointer), "must be a text without NUL");
             continue;
         }
         signals->tags[signals->filter.tag_count++] =

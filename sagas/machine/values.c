@@ -4,6 +4,7 @@
 #include "sagas/base/duration.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static const struct bytes JSON_NULL = {"null", 4};
 
@@ -350,6 +351,11 @@ bool saga_attributes(const struct saga *saga, struct arena *arena, struct bytes 
             (void)snprintf(ret_error->detail, sizeof(ret_error->detail),
                            "attribute `%.80s` must be a text, a number, a boolean or null",
                            attribute->name.data);
+            return false;
+        }
+        if (memchr(text.data, '\0', text.size) != NULL) {
+            (void)snprintf(ret_error->detail, sizeof(ret_error->detail),
+                           "attribute `%.80s` must not hold a NUL character", attribute->name.data);
             return false;
         }
         if (json.size > 1) buffer_add_char(&json, ',');

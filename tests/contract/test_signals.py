@@ -203,6 +203,11 @@ def test_one_is_exactly_one(story):
     assert [story.api.step(i, "approval")["state"] for i in ids] == ["dispatched"] * 2
 
 
+@pytest.mark.parametrize("attribute", [{"shop": "a\0b"}, {"sh\0op": "a"}])
+def test_an_attribute_with_a_nul_names_no_saga(story, attribute):
+    by_attribute(story.api, attribute=attribute).problem(422, "invalid")
+
+
 def test_all_are_told_one_by_one_what_became_of_them(story):
     ids = [order(story, n) for n in range(3)]
     story.api.command(ids[0], "terminate").must(202)

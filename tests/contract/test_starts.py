@@ -63,6 +63,13 @@ def test_a_key_is_1_to_255_visible_characters(story, made, key):
     assert answer.status in (400, 201) and (answer.status == 400 or key in ("", " ", "a b")), answer.raw
 
 
+def test_an_attribute_that_comes_out_with_a_nul_is_refused(story):
+    made = story.register(story.step("one"), attributes={"who": "${input.who}"})
+    problem = start(story, body_of(made, input={"who": "a\0b"})).problem(422, "invalid")
+    assert "who" in problem["detail"] and "NUL" in problem["detail"], problem
+    start(story, body_of(made, input={"who": "ab"})).must(201)
+
+
 def test_a_key_of_255_characters_is_fine(story, made):
     assert start(story, body_of(made), key="k" * 255).must(201)
 
