@@ -76,6 +76,16 @@ void node_end(struct node *node)
 
 /* ---- asking ---- */
 
+const char TWO_STEPS[] =
+    "{\"name\":\"two\",\"steps\":["
+    "{\"id\":\"one\",\"action\":{\"topic\":\"engine.commands\",\"input\":\"${input}\"},"
+    "\"compensation\":null},"
+    "{\"id\":\"two\",\"action\":{\"topic\":\"engine.commands\",\"input\":\"${input}\"}}]}";
+const char SILENT[] =
+    "{\"name\":\"silent\",\"steps\":["
+    "{\"id\":\"one\",\"action\":{\"topic\":\"silent.commands\",\"timeout\":\"20s\"},"
+    "\"compensation\":null}]}";
+
 static void on_done(struct request *request, const struct answer *answer)
 {
     struct call *call = request->context;
@@ -301,4 +311,22 @@ int engine_fixture_stop(void **state)
     embedded_stop(broker);
     private_postgres_stop(postgres);
     return 0;
+}
+
+/* ---- poison ---- */
+
+void given_poison(void)
+{
+    ask_database(
+        "create or replace function refuse() returns trigger language plpgsql as $$ begin "
+        "if new.input like '%poison%' then raise exception 'no' using errcode = '22000'; "
+        "end if; return new; end $$");
+    ask_database(
+        "create trigger refuse before insert on sagad.saga_start for each row "
+        "execute function refuse()");
+}
+
+void take_poison_away(void)
+{
+    ask_database("drop trigger refuse on sagad.saga_start");
 }

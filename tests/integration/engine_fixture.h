@@ -39,6 +39,9 @@ void node_end(struct node *node);
 
 /* ---- asking ---- */
 
+extern const char TWO_STEPS[]; /* a definition that the participant carries out */
+extern const char SILENT[];    /* one whose command nobody reads */
+
 struct call {
     struct request request;
     pthread_mutex_t lock;
@@ -58,6 +61,10 @@ struct call start_of(struct node *node, const char *definition, const char *inpu
 struct call command_of(const struct uuid *id, enum event_kind kind);
 /* Success of the first attempt. */
 struct call reply_of(const struct uuid *id, const char *step, int32_t index);
+
+/* From now on PostgreSQL refuses each start whose input says `poison`. */
+void given_poison(void);
+void take_poison_away(void);
 
 /* ---- looking ---- */
 
