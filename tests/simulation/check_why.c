@@ -16,12 +16,12 @@ static const struct {
     const char *name;
     bool step, sent, next, deadline, error, signal;
 } RULES[KINDS] = {
-    [KIND_REPLY] = {"reply",        .step = true, .sent = true, .deadline = true},
-    [KIND_RETRY] = {"retry",  .step = true, .next = true, .error = true},
-    [KIND_TIMER] = {"timer",              .next = true},
-    [KIND_SIGNAL] = {"signal", .step = true, .signal = true},
-    [KIND_OPERATOR] = {"operator"},
-    [KIND_NOTHING] = {"nothing"       },
+    [KIND_REPLY] = {.name = "reply", .step = true, .sent = true, .deadline = true},
+    [KIND_RETRY] = {.name = "retry",   .step = true, .next = true, .error = true},
+    [KIND_TIMER] = {.name = "timer",               .next = true},
+    [KIND_SIGNAL] = {.name = "signal", .step = true, .signal = true},
+    [KIND_OPERATOR] = {.name = "operator" },
+    [KIND_NOTHING] = {.name = "nothing"},
 };
 
 /* What a saga can wait for in each state. */
