@@ -190,11 +190,21 @@ const char *bus_dead_letter_topic(const struct bus *bus)
     return bus->dead_letter_topic;
 }
 
+int32_t bus_reply_partitions(struct bus *bus, uint32_t timeout_ms)
+{
+    return lag_partitions(bus->lag, bytes_of(bus->reply_topic), timeout_ms);
+}
+
+int32_t bus_partition_among(struct bytes key, int32_t count)
+{
+    return rd_kafka_msg_partitioner_murmur2(NULL, key.data, key.size, count, NULL, NULL);
+}
+
 int32_t bus_partition_of(struct bus *bus, struct bytes topic, struct bytes key)
 {
     const int32_t count = lag_partitions(bus->lag, topic, PARTITION_OF_MS);
     if (count <= 0 || key.data == NULL) return -1;
-    return rd_kafka_msg_partitioner_murmur2(NULL, key.data, key.size, count, NULL, NULL);
+    return bus_partition_among(key, count);
 }
 
 int64_t bus_topic_lag(struct bus *bus, struct bytes topic, uint32_t timeout_ms)

@@ -100,6 +100,10 @@ const char *bus_dead_letter_topic(const struct bus *bus); /* prefixed */
 
 /* The partition that a key of this topic goes to, -1 when not known. For `why`. */
 int32_t bus_partition_of(struct bus *bus, struct bytes topic, struct bytes key);
+/* How many partitions the topic of replies has, -1 when not known. Asks the broker now and then. */
+int32_t bus_reply_partitions(struct bus *bus, uint32_t timeout_ms);
+/* The partition of a key where a topic has so many, at least 1. */
+int32_t bus_partition_among(struct bytes key, int32_t count);
 /*
  * Records of the topic that no group has read yet: the lowest lag among the groups that commit
  * offsets for it; below 0 where there is none. Asks the broker: blocks up to timeout_ms.

@@ -66,6 +66,7 @@ bool engine_open(const struct engine_options *options, struct engine **ret_engin
     engine->inbox = inbox_new();
     engine->outbox = outbox_new();
     engine->topics = topics_new();
+    engine->home = home_new();
     pthread_mutex_init(&engine->house_lock, NULL);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -109,6 +110,7 @@ void engine_close(struct engine *engine)
     inbox_free(engine->inbox);
     outbox_free(engine->outbox);
     topics_free(engine->topics);
+    home_free(engine->home);
     pthread_cond_destroy(&engine->house_wake);
     pthread_mutex_destroy(&engine->house_lock);
     free(engine);
@@ -203,17 +205,11 @@ void engine_stop(struct engine *engine, uint32_t grace_ms)
 
 /* ---- requests ---- */
 
-static struct uuid new_id(void)
-{
-    uint8_t noise[10];
-    randombytes_buf(noise, sizeof noise);
-    return uuid_v7(clock_wall_ms(), noise);
-}
-
-static struct uuid id_of(const struct request *request)
+static struct uuid id_of(struct engine *engine, const struct request *request)
 {
     switch (request->kind) {
-    case REQUEST_START: return request->start.has_id ? request->start.id : new_id();
+    case REQUEST_START:
+        return request->start.has_id ? request->start.id : home_draw(engine->home, clock_wall_ms());
     case REQUEST_COMMAND: return request->command.saga_id;
     case REQUEST_REPLY: return request->reply.token.saga_id;
     }
@@ -237,7 +233,7 @@ void engine_submit(struct engine *engine, struct request *request)
         request->done(request, &refusal);
         return;
     }
-    const struct uuid saga_id = id_of(request);
+    const struct uuid saga_id = id_of(engine, request);
     struct work *work = work_new(WORK_REQUEST, &saga_id);
     work->request = request;
     (void)worker_give(worker_of(engine, &saga_id), work);

@@ -22,8 +22,9 @@ enum {
     COMPLAIN_EVERY_MS = 10 * 1000,
     RELEASE_EVERY_MS = 5000, /* definitions that another node resumed */
     GAUGES_EVERY_MS = 5000,
-    GAUGES_SHARE = 20,  /* counting takes at most this part of the time */
-    OVERDUE_MS = 10000, /* what is so late was forgotten */
+    STARTS_EVERY_MS = 2000, /* all nodes alike: what they tell is compared */
+    GAUGES_SHARE = 20,      /* counting takes at most this part of the time */
+    OVERDUE_MS = 10000,     /* what is so late was forgotten */
     TOPIC_EVERY_MS = 10000,
     TOPIC_PATIENCE_MS = 300,
     TAKE_MAX = 1000,
@@ -33,9 +34,10 @@ enum {
 struct house {
     struct engine *engine;
     struct arena arena;
-    int64_t due_ms, nodes_ms, release_ms, gauges_ms; /* monotonic: next round of each */
-    int64_t complained_ms;                           /* likewise: what fails is told again then */
-    int32_t adopting;                                /* a dead node; 0: none */
+    int64_t due_ms, nodes_ms, release_ms, gauges_ms, starts_ms; /* monotonic: next round of each */
+    uint64_t drawn;        /* ids, when nodes were compared last */
+    int64_t complained_ms; /* likewise: what fails is told again then */
+    int32_t adopting;      /* a dead node; 0: none */
     struct uuid adopted_last;
     bool adopt_from_start;
     struct uuid released_last; /* of the page before; all zero: none */
@@ -239,6 +241,24 @@ static void look_at_a_topic(struct engine *engine)
               is_read ? "a participant group reads it" : "no participant group has ever read it");
 }
 
+/* Replies go by it; it changes when somebody adds partitions. */
+static void count_partitions(struct engine *engine)
+{
+    if (!atomic_load(&engine->broker_up)) return;
+    home_set_count(engine->home, bus_reply_partitions(engine->bus, TOPIC_PATIENCE_MS));
+}
+
+static bool compare_starts(struct house *house, struct err *err)
+{
+    struct engine *engine = house->engine;
+    const uint64_t drawn = home_drawn(engine->home), own = drawn - house->drawn;
+    uint64_t others = 0;
+    if (!store_node_starts(engine->house_store, own, &others, err)) return false;
+    house->drawn = drawn;
+    home_set_starts(engine->home, own, others);
+    return true;
+}
+
 static bool is_time(int64_t *next_ms, int64_t every_ms)
 {
     const int64_t now_ms = clock_monotonic_ms();
@@ -260,6 +280,7 @@ static bool go_round(struct house *house, struct err *err)
     if (is_time(&house->due_ms, DUE_EVERY_MS) && !find_due(house, err)) return false;
     if (atomic_exchange(&engine->release_wanted, false)) house->release_ms = 0;
     if (is_time(&house->release_ms, RELEASE_EVERY_MS) && !find_released(house, err)) return false;
+    if (is_time(&house->starts_ms, STARTS_EVERY_MS) && !compare_starts(house, err)) return false;
     return !is_time(&house->gauges_ms, GAUGES_EVERY_MS) || measure(house, err);
 }
 
@@ -299,6 +320,7 @@ void *house_main(void *context)
             log_event(LOG_WARNING, "housekeeping_failed", "reason=\"%s\"", err.text);
         }
         look_at_a_topic(engine);
+        count_partitions(engine);
     } while (house_rest(engine, house.busy ? BUSY_ROUND_MS : ROUND_MS));
     if (engine->schedules_running) pthread_join(engine->schedules_thread, NULL);
     if (engine->keeper_running) pthread_join(engine->keeper_thread, NULL);

@@ -9,6 +9,7 @@
 #include "orchestrator/bus/signal.h"
 #include "orchestrator/engine/cache.h"
 #include "orchestrator/engine/engine.h"
+#include "orchestrator/engine/home.h"
 #include "orchestrator/engine/inbox.h"
 #include "orchestrator/engine/outbox.h"
 #include "orchestrator/engine/timers.h"
@@ -128,6 +129,7 @@ struct engine {
     struct inbox *inbox;
     struct outbox *outbox;
     struct topics *topics;
+    struct home *home;
     struct store *inbox_store; /* of the bus's consumer thread, as the next */
     struct receiver receiver;
     struct store *house_store; /* of the housekeeper; holds the node's lock */

@@ -10,6 +10,7 @@
 #include "orchestrator/telemetry/metrics.h"
 #include "sagas/base/json_view.h"
 
+#include <string.h>
 #include <time.h>
 
 enum {
@@ -192,6 +193,14 @@ static void on_record(void *context, const struct bus_record *record)
     }
 }
 
+/* Of replies; signals are few. */
+static void set_home(struct engine *engine, const char *topic, int32_t partition, bool is_ours)
+{
+    if (strcmp(topic, bus_reply_topic(engine->bus)) == 0) {
+        home_set(engine->home, partition, is_ours);
+    }
+}
+
 static void on_assigned(void *context, const char *topic, int32_t partition)
 {
     struct engine *engine = context;
@@ -209,6 +218,7 @@ static void on_assigned(void *context, const char *topic, int32_t partition)
     }
     inbox_assign(engine->inbox, bytes_of(topic), partition, rows, count);
     arena_done(&arena);
+    set_home(engine, topic, partition, true);
     log_event(LOG_INFO, "partition_assigned", "topic=%s partition=%d", topic, partition);
 }
 
@@ -216,6 +226,7 @@ static void on_revoked(void *context, const char *topic, int32_t partition)
 {
     struct engine *engine = context;
     inbox_revoke(engine->inbox, bytes_of(topic), partition);
+    set_home(engine, topic, partition, false);
     log_event(LOG_INFO, "partition_revoked", "topic=%s partition=%d", topic, partition);
 }
 

@@ -124,6 +124,19 @@ bool store_nodes_dead(struct store *store, struct arena *arena, int32_t **ret_no
     return true;
 }
 
+bool store_node_starts(struct store *store, uint64_t starts, uint64_t *ret_others, struct err *err)
+{
+    CLEANUP(round) struct round round;
+    store_round_begin(store, &round);
+    struct params *const params = store_params(store);
+    params_int(params, store->own_node);
+    params_bigint(params, (int64_t)starts);
+    round_add(&round, &SQL_NODE_STARTS, params);
+    if (!store_run(store, &round, err)) return false;
+    *ret_others = (uint64_t)result_bigint(round.result[0], 0, 0);
+    return true;
+}
+
 static struct params *params_of_node(struct store *store, int32_t node)
 {
     struct params *const params = store_params(store);

@@ -239,6 +239,9 @@ MUST_CHECK bool store_node_hold(struct store *store, struct err *err);
 /* Nodes whose lock is free, other than our own. */
 MUST_CHECK bool store_nodes_dead(struct store *store, struct arena *arena, int32_t **ret_nodes,
                                  size_t *ret_count, struct err *err);
+/* Tell how many sagas our node started in its last round; what all other nodes told of theirs. */
+MUST_CHECK bool store_node_starts(struct store *store, uint64_t starts, uint64_t *ret_others,
+                                  struct err *err);
 /*
  * Take over up to `limit` open sagas of a dead node, in id order after `after`; their ids. Fewer
  * than `limit`: all are taken and the node's row is deleted, or it came back to life and none is

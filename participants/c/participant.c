@@ -379,9 +379,11 @@ static bool open_all(struct participant *participant)
         {"queued.min.messages",                "10000"                    },
     };
     const char *const writing[][2] = {
-        {"acks",      "all"},
+        {"acks",        "all"           },
+ /* Java's: by the key of its command a reply comes to the node that started the saga. */
+        {"partitioner", "murmur2_random"},
  /* Many replies share requests, which are the broker's work. Few go at once: hurry. */
-        {"linger.ms", "2"  }
+        {"linger.ms",   "2"             }
     };
     participant->consumer =
         connect_to(participant, RD_KAFKA_CONSUMER, reading, sizeof reading / sizeof reading[0]);

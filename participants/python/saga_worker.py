@@ -66,7 +66,7 @@ class Worker:
         self.consumer = Consumer({**common, "group.id": group, "auto.offset.reset": "earliest",
                                   "enable.auto.offset.store": False, "session.timeout.ms": 6000,
                                   "fetch.wait.max.ms": 10})
-        self.producer = Producer({**common, "acks": "all", "linger.ms": 0})
+        self.producer = Producer({**common, "acks": "all", "linger.ms": 0, "partitioner": "murmur2_random"})
 
     def on(self, type_, silent=None):
         """Handle commands of this ce_type. silent(cmd): the effect happens, the answer is lost (for demos)."""

@@ -441,12 +441,39 @@ static void a_locked_saga_is_passed_over(void **state)
     store_close(store);
 }
 
+static uint64_t starts_of_others(struct store *store, uint64_t own)
+{
+    uint64_t others = 0;
+    OK(store_node_starts(store, own, &others, &err));
+    return others;
+}
+
+static void each_node_knows_what_all_others_started(void **state)
+{
+    (void)state;
+    const char *const name = given_namespace();
+    struct node first = given_node(name), second = given_node(name), third = given_node(name);
+    struct node elsewhere = given_node(given_namespace());
+    assert_int_equal(starts_of_others(first.store, 10), 0);
+    assert_int_equal(starts_of_others(second.store, 200), 10);
+    assert_int_equal(starts_of_others(elsewhere.store, 5000), 0);
+
+    assert_int_equal(starts_of_others(third.store, 0), 210);
+    assert_int_equal(starts_of_others(first.store, 30), 200);
+    assert_int_equal(starts_of_others(third.store, 0), 230);
+    store_close(first.store);
+    store_close(second.store);
+    store_close(third.store);
+    store_close(elsewhere.store);
+}
+
 static int run(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_is_dead_when_its_connection_is),
         cmocka_unit_test(nodes_of_another_namespace_are_none_of_our_business),
         cmocka_unit_test(a_node_that_lost_its_connection_takes_its_lock_again),
+        cmocka_unit_test(each_node_knows_what_all_others_started),
         cmocka_unit_test(the_open_sagas_of_a_dead_node_are_taken_over_in_parts),
         cmocka_unit_test(a_living_node_is_not_taken_over),
         cmocka_unit_test(a_zombie_writes_nothing_until_it_holds_its_node_again),
