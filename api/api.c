@@ -169,8 +169,9 @@ bool api_start(const struct api_options *options, struct api **ret_api, struct e
 {
     if (sodium_init() < 0) return err_set(err, ERR_INTERNAL, "libsodium does not start");
     struct api *const api = api_new(options);
-    api->readers = readers_start(options->database_url, options->namespace_name,
+    api->readers = readers_start(options->database_url, options->namespace_name, "reader",
                                  options->readers > 0 ? options->readers : 1);
+    api->streamers = readers_start(options->database_url, options->namespace_name, "stream", 1);
     api->pulse = pulse_start(options->database_url, options->namespace_name);
     api->waiters = waiters_new(api->readers, saga_waited);
     engine_on_changed(api->engine, waiters_changed, api->waiters);
@@ -238,6 +239,7 @@ void api_close(struct api *api)
     end_http(api);
     http_close(api->admin);
     pulse_stop(api->pulse);
+    readers_stop(api->streamers);
     readers_stop(api->readers);
     const int64_t until_ms = clock_monotonic_ms() + LATE_JOBS_MS;
     while (exchange_pool_out(api->pool) > 0 && clock_monotonic_ms() < until_ms) {

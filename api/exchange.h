@@ -49,6 +49,8 @@ struct stream {
     enum handled (*more)(struct exchange *exchange, struct store *store);
     int64_t until_ms;        /* monotonic: it ends then */
     int64_t silent_until_ms; /* monotonic: it says that it lives then */
+    uint32_t places;         /* of STREAMS_MAX that it takes */
+    struct bytes alive;      /* what says so */
     struct arena arena;
 };
 
@@ -62,7 +64,11 @@ struct response {
 };
 
 /* What a long poll waits for (waiters.h). */
-enum wait_for { WAIT_CHANGE, WAIT_END };
+enum wait_for {
+    WAIT_CHANGE,
+    WAIT_END,
+    WAIT_PLACE, /* no saga's: that of all events is another one */
+};
 
 struct wait_entry {
     struct uuid saga_id;

@@ -119,6 +119,14 @@ static bool check_key(struct exchange *exchange, const struct arrival *arrival)
                   role_name(needed), role_name(exchange->who.role));
 }
 
+/* An answer that may never end is for those who ask for it by name, not for whoever takes anything.
+ */
+static bool wants_endless(const struct route *route, struct bytes accept)
+{
+    if (route->produces != PRODUCES_EVENTS) return true;
+    return accept.data != NULL && strstr(accept.data, "text/event-stream") != NULL;
+}
+
 static bool check_accept(struct exchange *exchange, const struct arrival *arrival)
 {
     (void)arrival;
@@ -131,7 +139,8 @@ static bool check_accept(struct exchange *exchange, const struct arrival *arriva
     };
     const struct bytes accept = exchange_header_in(exchange, "Accept");
     const char *const *const types = TYPES[exchange->route->produces];
-    if (text_accepts(accept, types[0]) || text_accepts(accept, types[1])) return true;
+    const bool is_accepted = text_accepts(accept, types[0]) || text_accepts(accept, types[1]);
+    if (is_accepted && wants_endless(exchange->route, accept)) return true;
     return refuse(&exchange->refusal, PROBLEM_NOT_ACCEPTABLE, "this route answers with %s",
                   types[0]);
 }

@@ -20,6 +20,7 @@ route_handler saga_step;
 route_handler saga_history; /* saga_history.c */
 route_handler saga_why_show;
 route_handler saga_stream;       /* saga_stream.c */
+route_handler event_stream;      /* event_stream.c */
 route_handler saga_export;       /* saga_export.c */
 route_handler saga_command;      /* saga_commands.c */
 route_handler saga_preview;      /* saga_preview.c */

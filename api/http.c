@@ -5,6 +5,7 @@
 #include "api/readers.h"
 #include "api/server.h"
 #include "api/socket.h"
+#include "api/stream.h"
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
 #include "orchestrator/telemetry/metrics.h"
@@ -26,6 +27,7 @@ enum {
     LARGE_BODY = 1024 * 1024,
     ANSWER_MS = 4500,            /* from the hand-over to the answer */
     SEND_MS = 60 * 1000,         /* for the answer to be taken */
+    STREAM_MS = 60 * 1000,       /* for the next piece of a stream to be made */
     IDLE_MS = 75 * 1000,         /* between two requests of a connection */
     STREAM_BLOCK = 16 * 1024,    /* of a stream, sent in one piece */
     DROP_MAX = 16 * 1024 * 1024, /* of a refused body, so that its sender comes to read why */
@@ -159,7 +161,8 @@ static ssize_t pull(void *context, uint64_t position, char *buffer, size_t room)
     if (stream->ready.size == 0) {
         if (stream->ended) return MHD_CONTENT_READER_END_OF_STREAM;
         exchange_suspend(exchange);
-        readers_put_waiting(exchange->api->readers, exchange, stream->more);
+        exchange_extend(exchange, STREAM_MS);
+        stream_put(exchange);
         return 0;
     }
     const size_t size = stream->ready.size < room ? stream->ready.size : room;

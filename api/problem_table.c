@@ -114,6 +114,14 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "already-settled", 409, false, "The dead letter is settled",
         "It was replayed or discarded before.",
         "There is nothing left to do."},
+    [PROBLEM_EVENTS_OFF] = {
+        "events-off", 409, false, "Nothing is told of all sagas here",
+        "The node runs with --events off, so that the events of all sagas are in no common order.",
+        "Start the nodes with --events stream, sagas or all; /v1/sagas/{id}/events/stream is there anyhow."},
+    [PROBLEM_EVENTS_GONE] = {
+        "events-gone", 410, false, "The events behind that one are gone",
+        "Last-Event-ID names an event that is older than what is kept of all sagas' events, a day.",
+        "Begin without Last-Event-ID or with 0, and read what was missed from the sagas: /v1/sagas and their /history."},
     [PROBLEM_STALE] = {
         "stale", 412, false, "The saga has moved on",
         "If-Match names a revision that is not the current one. Nothing was changed.",

@@ -110,7 +110,8 @@ static void *read_for_ever(void *context)
     return NULL;
 }
 
-struct readers *readers_start(const char *database_url, const char *namespace_name, uint32_t count)
+struct readers *readers_start(const char *database_url, const char *namespace_name,
+                              const char *role, uint32_t count)
 {
     struct readers *const readers = calloc(1, sizeof(*readers));
     if (readers == NULL) abort();
@@ -128,7 +129,7 @@ struct readers *readers_start(const char *database_url, const char *namespace_na
     for (uint32_t i = 0; i < count; i++) {
         struct reader *const reader = &readers->reader[i];
         reader->readers = readers;
-        (void)snprintf(reader->role, sizeof(reader->role), "reader-%u", i);
+        (void)snprintf(reader->role, sizeof(reader->role), "%s-%u", role, i);
         if (pthread_create(&reader->thread, NULL, read_for_ever, reader) != 0) abort();
     }
     return readers;

@@ -14,7 +14,8 @@ struct readers;
 enum { READERS_QUEUE_MAX = 2000 };
 
 /* The connections are made when they are first needed: the database may be away. */
-struct readers *readers_start(const char *database_url, const char *namespace_name, uint32_t count);
+struct readers *readers_start(const char *database_url, const char *namespace_name,
+                              const char *role, uint32_t count);
 /* What is queued is carried out first. */
 void readers_stop(struct readers *readers);
 /*

@@ -21,6 +21,7 @@ enum {
 #define FAILURES_QUERY "state definition " PAGE_QUERY
 #define EXPOSURE_QUERY "state definition topic kind currency " PAGE_QUERY
 #define BATCHES_QUERY  "state " PAGE_QUERY
+#define EVENTS_QUERY   "state definition version type label attribute"
 #define ITEMS_QUERY    "failed " PAGE_QUERY
 
 /* One row is one route, read across. */
@@ -69,6 +70,7 @@ const struct route ROUTES[] = {
     {"POST", "/v1/definitions/{name}/versions/{version}/restore",   ROLE_ADMIN,     SIDE_API,  PLACE_READER, definition_switch,   "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   SWITCH_RESTORE},
 
     {"GET",  "/v1/exposure",                                        ROLE_READER,    SIDE_API,  PLACE_READER, exposure_show,       EXPOSURE_QUERY,    BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/events/stream",                                   ROLE_READER,    SIDE_API,  PLACE_READER, event_stream,        EVENTS_QUERY,      BODY_NONE,     IGNORED_MAX, PRODUCES_EVENTS, 0},
 
     {"GET",  "/v1/failures",                                        ROLE_READER,    SIDE_API,  PLACE_READER, failure_list,        FAILURES_QUERY,    BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/failures/{id}",                                   ROLE_READER,    SIDE_API,  PLACE_READER, failure_show,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},

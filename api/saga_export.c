@@ -7,12 +7,12 @@
  * definition masks anything at all.
  */
 #include "api/handlers.h"
-#include "api/history_item.h"
 #include "api/redact.h"
 #include "api/render.h"
 #include "api/saga_read.h"
 #include "api/server.h"
 #include "orchestrator/base/clock.h"
+#include "orchestrator/engine/history_item.h"
 
 #include <assert.h>
 

@@ -7,9 +7,9 @@
  */
 #include "api/cursor.h"
 #include "api/handlers.h"
-#include "api/history_item.h"
 #include "api/saga_read.h"
 #include "api/text.h"
+#include "orchestrator/engine/history_item.h"
 #include "sagas/base/json_view.h"
 #include "sagas/machine/machine.h"
 
@@ -22,54 +22,6 @@ struct page {
     uint32_t last_seq;
     bool has_more;
 };
-
-static void add_member(struct buffer *body, const struct json_view *entry, const char *name,
-                       const char *missing)
-{
-    const struct json_view *const member = json_view_member(entry, name);
-    buffer_add_format(body, ",\"%s\":", name);
-    if (member == NULL) {
-        buffer_add_text(body, missing);
-    } else {
-        buffer_add_bytes(body, member->text);
-    }
-}
-
-void history_item(struct buffer *body, const struct history_row *row, uint32_t seq,
-                  const struct json_view *entry)
-{
-    static const struct {
-        const char *name, *missing;
-    } MEMBERS[] = {
-        {"type",    "null"},
-        {"step",    "null"},
-        {"index",   "null"},
-        {"op",      "null"},
-        {"attempt", "null"},
-        {"actor",   "null"},
-        {"detail",  "{}"  },
-    };
-    buffer_add_format(body, "{\"seq\":%u,\"revision\":%u,\"at\":", seq, row->revision);
-    json_write_time(body, row->at_ms);
-    for (size_t i = 0; i < sizeof(MEMBERS) / sizeof(MEMBERS[0]); i++) {
-        add_member(body, entry, MEMBERS[i].name, MEMBERS[i].missing);
-    }
-}
-
-bool history_entries(const struct history_row *row, struct arena *arena,
-                     const struct json_view **ret_entries, struct err *err)
-{
-    struct buffer json = buffer_in(arena);
-    struct json_error error;
-    const char *what = NULL;
-    if (!history_write_json(row->entries, &json, &what)) {
-        return err_set(err, ERR_INTERNAL, "history row %u: %s", row->seq, what);
-    }
-    if (!json_view_parse(buffer_bytes(&json), arena, ret_entries, &error)) {
-        return err_set(err, ERR_INTERNAL, "history row %u is no JSON: %s", row->seq, error.what);
-    }
-    return true;
-}
 
 static void add_entry(struct page *page, const struct history_row *row, uint32_t seq,
                       const struct json_view *entry)

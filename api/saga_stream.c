@@ -6,9 +6,9 @@
  * again with Last-Event-ID misses nothing and hears nothing twice, on whichever node.
  */
 #include "api/handlers.h"
-#include "api/history_item.h"
 #include "api/stream.h"
 #include "api/text.h"
+#include "orchestrator/engine/history_item.h"
 
 #include <assert.h>
 
@@ -129,5 +129,5 @@ enum handled saga_stream(struct exchange *exchange, struct store *store)
     }
     events->revision = row.revision;
     events->finished = saga_is_finished(row.state);
-    return stream_open(exchange, go_on) ? ANSWERED : exchange_refused(exchange);
+    return stream_open(exchange, 1, go_on) ? ANSWERED : exchange_refused(exchange);
 }

@@ -86,8 +86,6 @@ static enum handled show_waiting(struct exchange *exchange, struct store *store)
 
 enum handled saga_waited(struct exchange *exchange, struct store *store)
 {
-    struct stream *const stream = exchange->response.stream;
-    if (stream != NULL) return stream->more(exchange, store);
     return bytes_equal_text(exchange->method, "GET") ? show_waiting(exchange, store)
                                                      : saga_start_waited(exchange, store);
 }

@@ -28,6 +28,7 @@ struct api {
     struct keys *keys; /* NULL: insecure */
     struct exchange_pool *pool;
     struct readers *readers;
+    struct readers *streamers; /* that make streams, so that nobody else waits for them */
     struct pulse *pulse;
     struct waiters *waiters;
     struct http *http, *admin;

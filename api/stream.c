@@ -1,5 +1,6 @@
 #include "api/stream.h"
 
+#include "api/readers.h"
 #include "api/server.h"
 #include "api/waiters.h"
 #include "orchestrator/base/clock.h"
@@ -12,21 +13,23 @@ enum {
 };
 
 /* First of all: how soon a client should come again. */
-#define PREAMBLE  "retry: 1000\n\n"
-#define HEARTBEAT ": alive\n\n"
+#define PREAMBLE "retry: 1000\n\n"
+#define ALIVE    ": alive\n\n"
 
-bool stream_open(struct exchange *exchange, route_handler *more)
+bool stream_open(struct exchange *exchange, uint32_t places, route_handler *more)
 {
     struct api *const api = exchange->api;
-    if (atomic_fetch_add(&api->streams, 1) >= STREAMS_MAX) {
-        atomic_fetch_sub(&api->streams, 1);
+    if (atomic_fetch_add(&api->streams, places) + places > STREAMS_MAX) {
+        atomic_fetch_sub(&api->streams, places);
         return refuse(&exchange->refusal, PROBLEM_OVERLOADED,
-                      "%d streams are open on this node, as many as it has", STREAMS_MAX);
+                      "as many streams are open as this node has room for");
     }
     struct stream *const stream = arena_alloc(&exchange->arena, sizeof(*stream));
     const int64_t now_ms = clock_monotonic_ms();
     *stream = (struct stream){
         .ready = BYTES(PREAMBLE),
+        .alive = BYTES(ALIVE),
+        .places = places,
         .more = more,
         .until_ms = now_ms + STREAM_MS_MAX,
         .silent_until_ms = now_ms + EVERY_MS,
@@ -46,7 +49,12 @@ void stream_close(struct exchange *exchange)
     struct stream *const stream = exchange->response.stream;
     if (stream == NULL) return;
     arena_done(&stream->arena);
-    atomic_fetch_sub(&exchange->api->streams, 1);
+    atomic_fetch_sub(&exchange->api->streams, stream->places);
+}
+
+void stream_put(struct exchange *exchange)
+{
+    readers_put_waiting(exchange->api->streamers, exchange, exchange->response.stream->more);
 }
 
 struct bytes stream_last_id(const struct exchange *exchange)
@@ -82,7 +90,7 @@ bool stream_rest(struct exchange *exchange, const struct buffer *piece, uint32_t
     if (piece->size > 0 || stream->ended) {
         send(exchange, (struct bytes){piece->data, piece->size});
     } else if (now_ms >= stream->silent_until_ms) {
-        send(exchange, BYTES(HEARTBEAT));
+        send(exchange, stream->alive);
     } else {
         *ret_handled = LATER;
         arena_done(&stream->arena);

@@ -16,12 +16,14 @@
 #include <stdint.h>
 
 enum {
-    STREAMS_MAX = 1000,           /* of a node */
+    STREAMS_MAX = 1000,           /* of a node; one of all sagas counts as several */
     STREAM_PIECE_MAX = 64 * 1024, /* no more is added to a piece of this size */
 };
 
 /* Begin the answer, with `exchange->wait` saying what wakes it. False: refused with 429. */
-bool stream_open(struct exchange *exchange, route_handler *more);
+bool stream_open(struct exchange *exchange, uint32_t places, route_handler *more);
+/* Have more made, by a reader of streams alone. The exchange is suspended. */
+void stream_put(struct exchange *exchange);
 /* The exchange is over: its place and memory are free. */
 void stream_close(struct exchange *exchange);
 /* Last-Event-ID; absent where there is none. */

@@ -1,5 +1,6 @@
 #include "api/waiters.h"
 
+#include "api/stream.h"
 #include "orchestrator/base/clock.h"
 #include "orchestrator/store/store.h"
 
@@ -90,7 +91,11 @@ static void fire(struct waiters *waiters, struct exchange *exchange)
     exchange->wait.fired = true;
     if (!exchange->wait.parked) return;
     unlink_entry(waiters, exchange);
-    readers_put_waiting(waiters->readers, exchange, waiters->handle);
+    if (exchange->response.stream != NULL) {
+        stream_put(exchange);
+    } else {
+        readers_put_waiting(waiters->readers, exchange, waiters->handle);
+    }
 }
 
 void waiters_add(struct waiters *waiters, struct exchange *exchange)
@@ -184,7 +189,8 @@ static void choose(struct waiters *waiters, struct look *seen)
         const size_t index = waiters->next_bucket;
         const struct exchange *at = waiters->bucket[index];
         for (; at != NULL && seen->count < LOOK_AT_MAX; at = at->wait.next) {
-            if (at->wait.parked) seen->ids[seen->count++] = at->wait.saga_id;
+            if (!at->wait.parked || at->wait.what == WAIT_PLACE) continue;
+            seen->ids[seen->count++] = at->wait.saga_id;
         }
         if (at == NULL) waiters->next_bucket = (index + 1) % BUCKETS;
     }

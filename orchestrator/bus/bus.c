@@ -6,6 +6,7 @@
 
 #include "orchestrator/bus/command.h"
 #include "orchestrator/bus/consumer.h"
+#include "orchestrator/bus/event.h"
 #include "orchestrator/bus/lag.h"
 #include "orchestrator/bus/producer.h"
 
@@ -19,7 +20,7 @@ enum { PARTITION_OF_MS = 500 };
 struct bus {
     struct bus_options options; /* texts are our own copies */
     struct bus_callbacks callbacks;
-    char *source, *reply_topic, *signal_topic, *dead_letter_topic;
+    char *source, *reply_topic, *signal_topic, *dead_letter_topic, *event_topic;
     struct producer *producer;
     struct consumer *consumer;
     struct lag *lag;
@@ -59,6 +60,7 @@ static void copy_options(struct bus *bus, const struct bus_options *options)
     bus->reply_topic = join(bus->options.topic_prefix, "saga.replies");
     bus->signal_topic = join(bus->options.topic_prefix, "saga.signals");
     bus->dead_letter_topic = join(bus->options.topic_prefix, "saga.replies.dlt");
+    bus->event_topic = join(bus->options.topic_prefix, "saga.events");
 }
 
 static void free_bus(struct bus *bus)
@@ -73,6 +75,7 @@ static void free_bus(struct bus *bus)
     free(bus->reply_topic);
     free(bus->signal_topic);
     free(bus->dead_letter_topic);
+    free(bus->event_topic);
     sodium_memzero(&bus->options.keys, sizeof bus->options.keys);
     free(bus);
 }
@@ -157,6 +160,18 @@ bool bus_send_record(struct bus *bus, const struct bus_record *record)
     }
     const struct outgoing outgoing = {
         .topic = record->topic, .key = record->key, .value = record->value, .headers = headers};
+    return producer_send(bus->producer, &outgoing);
+}
+
+bool bus_send_event(struct bus *bus, const struct bus_event *event, struct bus_receipt *receipt)
+{
+    char key[UUID_TEXT_SIZE];
+    uuid_print(&event->saga_id, key);
+    const struct outgoing outgoing = {.topic = bytes_of(bus->event_topic),
+                                      .key = bytes_of(key),
+                                      .value = event->value,
+                                      .headers = event_headers(bus->source, event),
+                                      .receipt = receipt};
     return producer_send(bus->producer, &outgoing);
 }
 

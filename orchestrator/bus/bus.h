@@ -50,13 +50,12 @@ struct bus_callbacks {
 
 struct bus_options {
     const char *brokers;
-    const char *cluster; /* ce_source is /sagad/<cluster> */
-    const char
-        *topic_prefix;    /* precedes saga.replies, saga.signals, saga.replies.dlt; "" by default */
-    const char *group;    /* consumer group of the nodes */
-    const char *instance; /* group.instance.id (static membership); NULL: none */
-    const char *extra;    /* further librdkafka settings "name=value,name=value"; NULL */
-    bool embedded;        /* the broker is our own: fetch.wait.max.ms 1 or 2 */
+    const char *cluster;      /* ce_source is /sagad/<cluster> */
+    const char *topic_prefix; /* precedes saga.replies, saga.signals, ...; "" by default */
+    const char *group;        /* consumer group of the nodes */
+    const char *instance;     /* group.instance.id (static membership); NULL: none */
+    const char *extra;        /* further librdkafka settings "name=value,name=value"; NULL */
+    bool embedded;            /* the broker is our own: fetch.wait.max.ms 1 or 2 */
     struct token_keys keys;
 };
 
@@ -84,6 +83,29 @@ struct bus_saga {
 bool bus_send_command(struct bus *bus, const struct command *command, const struct bus_saga *saga);
 /* Queue any record (dead letters, replays). Thread-safe. False: not taken. */
 bool bus_send_record(struct bus *bus, const struct bus_record *record);
+
+/*
+ * What became of a set of records: the sender adds them one by one and looks now and then. May be
+ * given up while some are still under way.
+ */
+struct bus_receipt;
+struct bus_receipt *bus_receipt_new(void);
+void bus_receipt_free(struct bus_receipt *receipt); /* NULL is fine */
+/* False: some are under way yet. *ret_all: the broker has every one of them. */
+bool bus_receipt_is_complete(const struct bus_receipt *receipt, bool *ret_all);
+
+/* Something that happened to a saga, for saga.events. */
+struct bus_event {
+    struct uuid saga_id;
+    uint32_t seq;            /* of the history; ce_id is <saga>/<seq> */
+    struct bytes type;       /* ce_type */
+    struct bytes step;       /* absent: none */
+    struct bytes definition; /* ce_sagadef: name/version */
+    int64_t at_ms;           /* ce_time */
+    struct bytes value;
+};
+/* Queue it, the saga's id as key. Thread-safe. False: not taken. */
+bool bus_send_event(struct bus *bus, const struct bus_event *event, struct bus_receipt *receipt);
 /*
  * Records wait some 4 ms for others to go with them. After a small batch this sends them at once;
  * after a large one the wait pays: the broker has fewer requests.

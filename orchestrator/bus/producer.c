@@ -9,6 +9,7 @@
 #include "orchestrator/bus/producer.h"
 
 #include "orchestrator/base/clock.h"
+#include "orchestrator/bus/receipt.h"
 
 #include <assert.h>
 #include <stdatomic.h>
@@ -65,7 +66,8 @@ struct producer {
     struct refusal *refusals;
 };
 
-/* What marks a record as a command: without it nobody waits for news of the record. */
+/* What marks a record as a command; others bear the receipt that waits for news of them, or
+ * nothing. */
 static char a_command;
 
 static bool saga_of(const rd_kafka_message_t *message, struct uuid *ret_id)
@@ -85,6 +87,9 @@ static void on_delivery(rd_kafka_t *kafka, const rd_kafka_message_t *message, vo
 {
     (void)kafka;
     struct producer *producer = ((struct client *)opaque)->owner;
+    if (message->_private != NULL && message->_private != &a_command) {
+        receipt_settle(message->_private, message->err == RD_KAFKA_RESP_ERR_NO_ERROR);
+    }
     if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         atomic_store_explicit(&producer->delivered, true, memory_order_relaxed);
         return;
@@ -158,14 +163,16 @@ static void *lend(struct bytes bytes)
 static rd_kafka_resp_err_t produce(rd_kafka_t *kafka, const char *topic,
                                    const struct outgoing *outgoing)
 {
-    void *mark = outgoing->saga_id == NULL ? NULL : &a_command;
+    void *const mark = outgoing->saga_id == NULL ? (void *)outgoing->receipt : &a_command;
+    if (outgoing->receipt != NULL) receipt_add(outgoing->receipt);
     const rd_kafka_resp_err_t status = rd_kafka_producev(
         kafka, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
         RD_KAFKA_V_KEY(lend(outgoing->key), outgoing->key.size),
         RD_KAFKA_V_VALUE(lend(outgoing->value), outgoing->value.size),
         RD_KAFKA_V_HEADERS(outgoing->headers), RD_KAFKA_V_OPAQUE(mark), RD_KAFKA_V_END);
-    if (status != RD_KAFKA_RESP_ERR_NO_ERROR && outgoing->headers != NULL) {
-        rd_kafka_headers_destroy(outgoing->headers);
+    if (status != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (outgoing->headers != NULL) rd_kafka_headers_destroy(outgoing->headers);
+        if (outgoing->receipt != NULL) receipt_settle(outgoing->receipt, false);
     }
     return status;
 }

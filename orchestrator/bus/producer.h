@@ -18,6 +18,7 @@ struct outgoing {
     /* A command's: reported when undelivered; its headers have it as ce_subject. NULL: only logged.
      */
     const struct uuid *saga_id;
+    struct bus_receipt *receipt; /* hears what became of it; NULL: nobody does */
 };
 
 /* `options` and `callbacks` stay valid until producer_close. Starts the poller thread. */

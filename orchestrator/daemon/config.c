@@ -16,7 +16,7 @@ DEFINE_CLEANUP(file, FILE *, fclose);
 
 enum { SECRET_FILE_MAX = 4096, SETTINGS_MAX = 64 };
 
-enum setting_kind { TEXT, SECRET, COUNT, SWITCH, LEVEL };
+enum setting_kind { TEXT, SECRET, COUNT, SWITCH, LEVEL, EVENTS };
 
 struct setting {
     const char *flag; /* without `--`; environment and file names follow from it */
@@ -60,6 +60,7 @@ static const struct setting SETTINGS[] = {
     {"undispatched-max", COUNT, FIELD(undispatched_max), "1000000", 1, 100000000, SERVING_OR_DEV, "sagas with unsent commands before starts get 429"},
     {"grace-s", COUNT, FIELD(grace_s), "20", 1, 600, SERVING_OR_DEV, "seconds that a stop may take"},
     {"retention-days", COUNT, FIELD(retention_days), "90", 0, 36500, SERVING_OR_DEV | FOR_MAINTAIN, "days that finished sagas are kept; 0: for ever"},
+    {"events", EVENTS, FIELD(events), "sagas", 0, 0, SERVING_OR_DEV, "what is told of all sagas: off, stream (/v1/events/stream alone), sagas (saga.events too), all (of their steps too)"},
     {"log-level", LEVEL, FIELD(log_level), "info", 0, 0, SERVING_OR_DEV, "debug, info, warning or error"},
     {"partitions", COUNT, FIELD(partitions), "8", 1, 10000, FOR_TOPICS, "of new topics"},
     {"replication", COUNT, FIELD(replication), "1", 1, 15, FOR_TOPICS, "of new topics"},
@@ -117,6 +118,21 @@ static bool set_switch(struct config *config, const struct setting *setting, con
     return err_set(err, ERR_INVALID, "%s: `%.40s` is neither true nor false", source, value);
 }
 
+/* In the order of enum events. */
+static const char *const EVENT_NAMES[] = {"off", "stream", "sagas", "all"};
+
+static bool set_events(struct config *config, const struct setting *setting, const char *value,
+                       const char *source, struct err *err)
+{
+    for (uint32_t i = 0; i < sizeof EVENT_NAMES / sizeof *EVENT_NAMES; i++) {
+        if (strcmp(value, EVENT_NAMES[i]) != 0) continue;
+        *(uint32_t *)field_of(config, setting) = i;
+        return true;
+    }
+    return err_set(err, ERR_INVALID, "%s: `%.40s` is none of off, stream, sagas, all", source,
+                   value);
+}
+
 static bool set_value(struct config *config, const struct setting *setting, const char *value,
                       const char *source, struct err *err)
 {
@@ -128,6 +144,7 @@ static bool set_value(struct config *config, const struct setting *setting, cons
         return true;
     case COUNT: return set_count(config, setting, value, source, err);
     case SWITCH: return set_switch(config, setting, value, source, err);
+    case EVENTS: return set_events(config, setting, value, source, err);
     case LEVEL:
         if (log_level_parse(value, (enum log_level *)field_of(config, setting))) return true;
         return err_set(err, ERR_INVALID,
@@ -392,6 +409,7 @@ static void write_setting(const struct setting *setting, const void *field, stru
     case SECRET: text = *(const char *const *)field == NULL ? NULL : "(set)"; break;
     case SWITCH: text = *(const bool *)field ? "true" : "false"; break;
     case LEVEL: text = LEVELS[*(const enum log_level *)field]; break;
+    case EVENTS: text = EVENT_NAMES[*(const uint32_t *)field]; break;
     case COUNT: buffer_add_format(buffer, "%u", *(const uint32_t *)field); break;
     }
     if (text != NULL) buffer_add_text(buffer, text);

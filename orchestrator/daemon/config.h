@@ -40,6 +40,7 @@ struct config {
     uint32_t cache_mb, queue_max, undispatched_max;
     uint32_t grace_s;
     uint32_t retention_days;
+    uint32_t events; /* enum events of the engine */
     enum log_level log_level;
     /* topics apply|plan */
     uint32_t partitions, replication;

@@ -109,6 +109,7 @@ static bool start_engine(struct node *node, struct err *err)
         .cache_bytes = (uint64_t)config->cache_mb * 1024 * 1024,
         .undispatched_max = config->undispatched_max,
         .retention_ms = (int64_t)config->retention_days * 24 * 3600 * 1000,
+        .events = (enum events)config->events,
         .registry = node->registry,
     };
     return engine_open(&options, &node->engine, err);

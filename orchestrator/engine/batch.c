@@ -442,6 +442,7 @@ static bool commit(struct batch *batch, struct err *err)
         .failure_count = batch->failure_count,
         .effects = batch->effects,
         .effect_count = batch->effect_count,
+        .keeps_events = worker->engine->options.events != EVENTS_OFF,
     };
     const int64_t begun_us = clock_monotonic_us();
     bool unknown = false;

@@ -40,6 +40,8 @@ static void take_history(struct batch *batch, struct cached *cached,
                                   &batch->history_room, sizeof *batch->histories);
     batch->histories[batch->history_count++] = (struct history_write){
         .id = cached->id,
+        .definition_id = cached->saga->definition->stored_id,
+        .state = cached->saga->state,
         .seq = decision->history_first_seq,
         .count = decision->history_count,
         .revision = cached->saga->revision,

@@ -122,6 +122,11 @@ void engine_on_changed(struct engine *engine, engine_changed *changed, void *con
     engine->changed_context = context;
 }
 
+bool engine_keeps_events(const struct engine *engine)
+{
+    return engine->options.events != EVENTS_OFF;
+}
+
 void engine_release(struct engine *engine)
 {
     atomic_store(&engine->release_wanted, true);

@@ -17,6 +17,14 @@
 
 struct engine;
 
+/* What becomes of what happens to sagas, besides their histories. */
+enum events {
+    EVENTS_OFF,    /* nothing */
+    EVENTS_STREAM, /* it can be heard: kept for a day, in one order */
+    EVENTS_SAGAS,  /* ... and Kafka hears what happens to sagas as a whole */
+    EVENTS_ALL,    /* ... and to their steps too */
+};
+
 struct engine_options {
     const char *database_url;
     const char *namespace_name;
@@ -26,6 +34,7 @@ struct engine_options {
     uint64_t cache_bytes;      /* sagas kept in memory, all workers together */
     uint64_t undispatched_max; /* sagas with unsent commands before starts are refused */
     int64_t retention_ms;      /* of finished sagas; 0: for ever */
+    enum events events;
     struct registry *registry;
 };
 
@@ -147,6 +156,9 @@ void engine_submit_many(struct engine *engine, struct request **requests, size_t
 typedef void engine_changed(void *context, const struct uuid *id, uint32_t revision,
                             enum saga_state state);
 void engine_on_changed(struct engine *engine, engine_changed *changed, void *context);
+
+/* Are events of all sagas kept in one order here? */
+bool engine_keeps_events(const struct engine *engine);
 
 struct engine_health {
     bool database_up;

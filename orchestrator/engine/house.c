@@ -300,6 +300,13 @@ bool house_rest(struct engine *engine, int64_t ms)
     return go_on;
 }
 
+static void start_events(struct engine *engine)
+{
+    if (engine->options.events == EVENTS_OFF) return;
+    engine->events_running = pthread_create(&engine->events_thread, NULL, events_main, engine) == 0;
+    if (!engine->events_running) log_event(LOG_ERROR, "events_failed", "reason=\"no thread\"");
+}
+
 void *house_main(void *context)
 {
     struct engine *engine = context;
@@ -314,6 +321,7 @@ void *house_main(void *context)
     if (!engine->schedules_running) {
         log_event(LOG_ERROR, "schedules_failed", "reason=\"no thread\"");
     }
+    start_events(engine);
     do {
         struct err err;
         if (!go_round(&house, &err) && is_time(&house.complained_ms, COMPLAIN_EVERY_MS)) {
@@ -325,6 +333,7 @@ void *house_main(void *context)
     if (engine->schedules_running) pthread_join(engine->schedules_thread, NULL);
     if (engine->keeper_running) pthread_join(engine->keeper_thread, NULL);
     if (engine->batches_running) pthread_join(engine->batches_thread, NULL);
+    if (engine->events_running) pthread_join(engine->events_thread, NULL);
     arena_done(&house.arena);
     return NULL;
 }

@@ -134,8 +134,8 @@ struct engine {
     struct receiver receiver;
     struct store *house_store; /* of the housekeeper; holds the node's lock */
     int32_t node;
-    pthread_t house_thread, keeper_thread, schedules_thread, batches_thread;
-    bool keeper_running, schedules_running, batches_running;
+    pthread_t house_thread, keeper_thread, schedules_thread, batches_thread, events_thread;
+    bool keeper_running, schedules_running, batches_running, events_running;
     bool house_running;
     pthread_mutex_t house_lock; /* guards `house_stop` */
     pthread_cond_t house_wake;
@@ -181,6 +181,9 @@ bool house_rest(struct engine *engine, int64_t ms);
 /* keeper.c, schedules.c */
 void *keeper_main(void *context);    /* the engine */
 void *schedules_main(void *context); /* the engine */
+
+/* events.c */
+void *events_main(void *context); /* the engine */
 
 /* operator_batches.c */
 void *operator_batches_main(void *context); /* the engine */

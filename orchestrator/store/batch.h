@@ -13,6 +13,8 @@ enum { BATCH_NUMBER = 1 };
 /* Begin ... commit; parameters live in the scratch arena. */
 void batch_make(struct store *store, const struct store_batch *batch, struct round *round);
 
+/* event_rows.c: its history once more. */
+void batch_add_events(struct store *store, struct round *round, const struct store_batch *batch);
 /* failure.c: after the rows of the sagas, which hold the locks. */
 void batch_add_failures(struct store *store, struct round *round, const struct store_batch *batch);
 

@@ -74,7 +74,7 @@ static int32_t count_groups(const struct saga_filter *filter)
     return groups;
 }
 
-static void add_tags(struct store *store, struct params *params, const struct saga_filter *filter)
+void filter_add_tags(struct store *store, struct params *params, const struct saga_filter *filter)
 {
     struct tag_filter *const tags =
         arena_array(&store->scratch, filter->tag_count + 1, sizeof(*tags));
@@ -129,7 +129,7 @@ struct params *filter_params(struct store *store, const struct saga_filter *filt
     params_array_or_null(params, names, filter->definitions, filter->definition_count);
     params_int(params, (int32_t)filter->version);
     params_int(params, (int32_t)filter->attention);
-    add_tags(store, params, filter);
+    filter_add_tags(store, params, filter);
     params_bigint(params, filter->created_after_ms);
     params_bigint(params, filter->created_before_ms);
     params_bigint(params, (int64_t)filter->limit);

@@ -75,7 +75,9 @@ struct saga_write {
 
 struct history_write {
     struct uuid id;
-    uint32_t seq; /* of the first entry */
+    int64_t definition_id;
+    enum saga_state state; /* of the saga after the event */
+    uint32_t seq;          /* of the first entry */
     uint32_t count;
     uint32_t revision; /* of the saga after the event */
     int64_t at_ms;
@@ -165,6 +167,7 @@ struct store_batch {
     size_t failure_count;
     const struct effect_write *effects; /* of `sagas`; places are distinct */
     size_t effect_count;
+    bool keeps_events; /* the history is told once more, to those who hear of all sagas */
 };
 
 /*

@@ -25,6 +25,7 @@ struct store {
     int64_t writer;       /* row of sagad.writer; 0: not enrolled */
     int32_t writer_node;  /* node of that row */
     int64_t batch;        /* number of the last batch that was tried */
+    uint64_t leads_on;    /* connection (session.opened) that gives places to events */
     struct arena scratch; /* parameters of the round that is being made */
     struct arena aside;   /* of the writer's own rounds, while that one waits */
 };
@@ -76,6 +77,8 @@ enum filter_index filter_choose(const struct saga_filter *filter);
 enum filter_bounds { FILTER_ALONE, FILTER_WITH_ID_BOUNDS };
 struct params *filter_params(struct store *store, const struct saga_filter *filter,
                              enum filter_bounds bounds);
+/* Arrays of the filter's tags and how many different kinds and names they have. */
+void filter_add_tags(struct store *store, struct params *params, const struct saga_filter *filter);
 /* No rows: null. */
 void params_array_or_null(struct params *params, struct columns columns, const void *rows,
                           size_t count);

@@ -8,6 +8,8 @@
 
 #include "sagas/base/json_view.h"
 
+#include <string.h>
+
 /* clang-format off */
 const struct history_member HISTORY_MEMBERS[MEMBER_COUNT] = {
     [MEMBER_STEP]            = {"step",            MEMBER_IS_TEXT,      false},
@@ -70,6 +72,47 @@ static void write_member(struct unpacker *in, const struct history_member *membe
         json_write_text(json, op_name((enum op)unpack_limited(in, OP_PROBE, "no such direction")));
         break;
     }
+}
+
+static void skip_member(struct unpacker *in, enum member_kind kind)
+{
+    switch (kind) {
+    case MEMBER_IS_TEXT:
+    case MEMBER_IS_JSON: (void)unpack_bytes(in, SIZE_MAX); break;
+    case MEMBER_IS_NUMBER:
+    case MEMBER_IS_TIME:
+    case MEMBER_IS_DIRECTION: (void)unpack_number(in); break;
+    case MEMBER_IS_TRUE: break;
+    }
+}
+
+static bool is_saga_type(uint32_t type)
+{
+    static const char SAGA[] = "saga.";
+    return type < HISTORY_TYPES_MAX && HISTORY_TYPES[type] != NULL &&
+           strncmp(HISTORY_TYPES[type], SAGA, sizeof SAGA - 1) == 0;
+}
+
+bool history_tells_of_saga(struct bytes entries)
+{
+    struct unpacker in = unpacker_of(entries);
+    if (unpack_number(&in) != HISTORY_FORMAT) return true;
+    while (in.at != in.end && in.what == NULL) {
+        if (is_saga_type((uint32_t)unpack_number(&in))) return true;
+        const uint64_t has = unpack_number(&in);
+        for (unsigned i = 0; i < MEMBER_COUNT; i++) {
+            if ((has & 1U << i) != 0) skip_member(&in, HISTORY_MEMBERS[i].kind);
+        }
+    }
+    return in.what != NULL;
+}
+
+bool history_knows_type(struct bytes type)
+{
+    for (size_t i = 0; i < HISTORY_TYPES_MAX && HISTORY_TYPES[i] != NULL; i++) {
+        if (bytes_equal_text(type, HISTORY_TYPES[i])) return true;
+    }
+    return false;
 }
 
 static void write_entry(struct unpacker *in, struct buffer *json)

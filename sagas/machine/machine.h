@@ -135,6 +135,9 @@ void saga_decide(struct saga *saga, const struct event *event, struct decide_con
  * "attempt"?,"actor"?,"detail"?}: names of docs and API, absent members left out. False: damaged.
  */
 bool history_write_json(struct bytes entries, struct buffer *json, const char **ret_what);
+/* Is one of them about the saga as a whole (saga.*)? True too where they cannot be read. */
+bool history_tells_of_saga(struct bytes entries);
+bool history_knows_type(struct bytes type);
 
 /* When the saga next wants EVENT_TIMER, Unix ms; 0: never. */
 int64_t saga_next_due_ms(const struct saga *saga);

@@ -27,9 +27,9 @@ class Stack:
         self.participant = Participant(self.broker.brokers, [TOPIC])
         self.api = Api(self.daemon.url)
 
-    def another_node(self):
+    def another_node(self, *words):
         """A second sagad on the same database and broker; the caller closes it."""
-        return Daemon(self.postgres.url, self.broker.brokers, extra=self.daemon.extra).start()
+        return Daemon(self.postgres.url, self.broker.brokers, extra=[*self.daemon.extra, *words]).start()
 
     def close(self):
         self.participant.close()

@@ -32,6 +32,7 @@ static const struct {
     {" on effect ",            {{"(saga_id ", "(namespace_id"}, {"(state =", "(namespace_id"}}   },
     {" on schedule ",          {{"(name ", ""}, {"(wake_at <=", ""}}                             },
     {" on schedule_event ",    {{"(name ", ""}, {"(at <", ""}}                                   },
+    {" on event_batch ",       {{"(place ", "(namespace_id"}}                                    },
 };
 
 static bool is_allowed(size_t rule, const char *condition)

@@ -74,6 +74,33 @@ static void every_member_is_shown_under_its_name(void **state)
         "\"version_before\":300,\"version\":300,\"step_map\":0.10,\"effect\":0.10}}]");
 }
 
+static void what_is_about_the_saga_is_found_behind_every_member(void **state)
+{
+    (void)state;
+    struct buffer packed = everything();
+    struct buffer damaged = buffer_in(&memory);
+    pack_number(&damaged, HISTORY_FORMAT);
+    pack_number(&damaged, 0);
+    pack_number(&damaged, 1U << MEMBER_STEP);
+    pack_number(&damaged, 100);
+
+    assert_false(history_tells_of_saga(buffer_bytes(&packed)));
+    pack_number(&packed, 2); /* saga.created */
+    pack_number(&packed, 0);
+    assert_true(history_tells_of_saga(buffer_bytes(&packed)));
+    assert_true(history_tells_of_saga(buffer_bytes(&damaged)));
+}
+
+static void types_are_known_by_their_whole_name(void **state)
+{
+    (void)state;
+
+    assert_true(history_knows_type(BYTES("saga.terminated")));
+    assert_true(history_knows_type(BYTES("step.dispatched")));
+    assert_false(history_knows_type(BYTES("saga.terminate")));
+    assert_false(history_knows_type(BYTES("")));
+}
+
 static void entries_follow_each_other(void **state)
 {
     (void)state;
@@ -120,6 +147,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(every_member_is_shown_under_its_name, release),
+        cmocka_unit_test_teardown(what_is_about_the_saga_is_found_behind_every_member, release),
+        cmocka_unit_test_teardown(types_are_known_by_their_whole_name, release),
         cmocka_unit_test_teardown(entries_follow_each_other, release),
         cmocka_unit_test_teardown(rows_from_before_entries_were_packed_are_shown_as_they_are,
                                   release),
