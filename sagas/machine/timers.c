@@ -76,6 +76,8 @@ void fire_attempts(struct turn *turn)
     for (struct run_walk walk = walk_of(turn->saga); walk_on(&walk);) {
         const int64_t at_ms = walk.ref.run->next_attempt_at_ms;
         if (at_ms == 0 || at_ms > turn->context->now_ms) continue;
+        /* One whose attempt could not be made just now ends those of the other items. */
+        if (walk.ref.run->op == OP_ACTION && step_is_doomed(walk.ref.runs)) continue;
         if (may_send_next(turn->saga, &walk.ref)) begin(turn, &walk.ref, walk.ref.run->op);
     }
 }

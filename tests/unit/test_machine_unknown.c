@@ -306,6 +306,20 @@ static void a_held_step_makes_the_undo_stuck_until_it_is_decided(void **state)
     assert_sent("undo a");
 }
 
+static void an_item_whose_probe_cannot_be_made_holds_the_attempts_of_that_moment_back(void **state)
+{
+    (void)state;
+    given_started_with(
+        SAGA("{'id':'each'," EACH "'on_unknown':'probe','probe':{'topic':'p','key':'${input}'},"
+             "'action':{'topic':'a','retry':{'max_attempts':1}},'compensation':{'topic':'u'}}"),
+        "[1,2]");
+    later(9000);
+    retry_after("each[1]", 1000);
+    later(1000); /* the first item's attempt is over and the second one's begins */
+    assert_sent("undo each[0]");
+    assert_step("each[1]", STEP_FAILED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -325,6 +339,7 @@ int main(void)
         TEST(a_held_step_asks_for_an_operator_and_the_rest_goes_on),
         TEST(an_operator_decides_what_a_held_step_is),
         TEST(a_held_step_makes_the_undo_stuck_until_it_is_decided),
+        TEST(an_item_whose_probe_cannot_be_made_holds_the_attempts_of_that_moment_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
