@@ -12,7 +12,21 @@
 
 enum { REASON_SIZE_MAX = 1000, RATE_DEFAULT = 100, RATE_MAX = 5000 };
 
-enum { VERB, FILTER, IDS, REASON, RATE, STEP, INDEX, OUTPUT, NAME, PAYLOAD, MEMBER_COUNT };
+enum {
+    VERB,
+    FILTER,
+    IDS,
+    REASON,
+    RATE,
+    STEP,
+    INDEX,
+    OUTPUT,
+    NAME,
+    PAYLOAD,
+    VERSION,
+    STEP_MAP,
+    MEMBER_COUNT
+};
 
 static const struct member MEMBERS[MEMBER_COUNT] = {
     [VERB] = {"verb",       IS_STRING,   MEMBER_REQUIRED},
@@ -25,13 +39,16 @@ static const struct member MEMBERS[MEMBER_COUNT] = {
     [OUTPUT] = {"output",     IS_ANYTHING, MEMBER_OPTIONAL},
     [NAME] = {"name",       IS_STRING,   MEMBER_OPTIONAL},
     [PAYLOAD] = {"payload",    IS_ANYTHING, MEMBER_OPTIONAL},
+    [VERSION] = {"version",    IS_NUMBER,   MEMBER_OPTIONAL},
+    [STEP_MAP] = {"step_map",   IS_OBJECT,   MEMBER_OPTIONAL},
 };
 
 /* The members that are not for every verb. */
 enum {
     TAKES_STEP = 1U << STEP,
     TAKES_OUTPUT = 1U << OUTPUT,
-    TAKES_SIGNAL = 1U << NAME | 1U << PAYLOAD
+    TAKES_SIGNAL = 1U << NAME | 1U << PAYLOAD,
+    TAKES_VERSION = 1U << VERSION | 1U << STEP_MAP,
 };
 
 static const struct verb {
@@ -46,6 +63,7 @@ static const struct verb {
     {"pause",     0                        },
     {"resume",    0                        },
     {"signal",    TAKES_SIGNAL             },
+    {"migrate",   TAKES_VERSION            },
     {"replay",    0                        },
 };
 enum { VERB_COUNT = sizeof(VERBS) / sizeof(VERBS[0]) };
@@ -58,6 +76,7 @@ static const struct verb *read_verb(struct refusal *refusal, struct bytes name,
 {
     wish->batch.verb = name;
     wish->replays = bytes_equal_text(name, "replay");
+    wish->migrates = bytes_equal_text(name, "migrate");
     for (size_t i = 0; i < VERB_COUNT; i++) {
         if (bytes_equal_text(name, VERBS[i].name)) return &VERBS[i];
     }
@@ -65,12 +84,7 @@ static const struct verb *read_verb(struct refusal *refusal, struct bytes name,
     for (size_t i = 0; i < VERB_COUNT; i++) {
         buffer_add_format(&known, " %s", VERBS[i].name);
     }
-    if (bytes_equal_text(name, "migrate")) {
-        (void)refuse_at(refusal, BYTES("/verb"),
-                        "this sagad does not know how to migrate in a batch");
-    } else {
-        (void)refuse_at(refusal, BYTES("/verb"), "must be one of%s", known.data);
-    }
+    (void)refuse_at(refusal, BYTES("/verb"), "must be one of%s", known.data);
     return NULL;
 }
 
@@ -158,6 +172,22 @@ static bool read_name(struct refusal *refusal, const struct verb *verb,
     return (name->string.size > 0 && name->string.size <= IDENT_SIZE_MAX &&
             memchr(name->string.data, '\0', name->string.size) == NULL) ||
            refuse_at(refusal, BYTES("/name"), "is the name of a signal");
+}
+
+static bool read_migration(struct refusal *refusal,
+                           const struct json_view *const value[MEMBER_COUNT],
+                           struct batch_wish *wish)
+{
+    int64_t version = 0;
+    if (!wish->migrates) return true;
+    if (value[VERSION] == NULL) {
+        return refuse_at(refusal, BYTES("/version"), "is missing: which version they get");
+    }
+    if (!json_view_int64(value[VERSION], &version) || version < 1 || version > UINT32_MAX) {
+        return refuse_at(refusal, BYTES("/version"), "versions are whole numbers from 1");
+    }
+    wish->version = (uint32_t)version;
+    return step_map_read(refusal, value[STEP_MAP], &wish->map);
 }
 
 /* ---- ids ---- */
@@ -383,6 +413,7 @@ bool batch_read(struct exchange *exchange, struct batch_wish *ret_wish)
     right = right && read_name(refusal, verb, value[NAME], ret_wish);
     right = right && read_json(refusal, value[OUTPUT], "output", &ret_wish->batch.output);
     right = right && read_json(refusal, value[PAYLOAD], "payload", &ret_wish->batch.payload);
+    right = right && read_migration(refusal, value, ret_wish);
     if (!right || !read_source(exchange, value[FILTER], value[IDS], ret_wish)) return false;
     const bool wants_step = bytes_equal_text(ret_wish->batch.verb, "skip") &&
                             ret_wish->batch.step.data == NULL && ret_wish->source.failure == NULL;

@@ -6,6 +6,7 @@
 #define API_BATCH_READ_H
 
 #include "api/exchange.h"
+#include "api/step_map.h"
 #include "orchestrator/store/failure.h"
 #include "orchestrator/store/operator_batch.h"
 #include "orchestrator/store/store.h"
@@ -17,6 +18,9 @@ struct batch_wish {
     struct batch_source source;
     bool replays; /* dead letters, not sagas */
     bool matches_nothing;
+    bool migrates;
+    uint32_t version;    /* migrate */
+    struct step_map map; /* migrate */
     /* what `source` points at */
     struct saga_filter sagas;
     struct letter_filter letters;

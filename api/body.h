@@ -26,7 +26,7 @@ struct member {
     enum presence presence;
 };
 
-enum { MEMBERS_MAX = 12 };
+enum { MEMBERS_MAX = 16 };
 
 /* Parse the body; PROBLEM_INVALID_JSON when it is none. */
 bool body_parse(struct bytes body, struct refusal *refusal, const struct json_view **ret_view);

@@ -19,6 +19,7 @@
 enum {
     EXPORT_SIZE_MAX = 64 * 1024 * 1024,
     PAGE_ROWS = 200,
+    EARLIER_MAX = 100,
 };
 
 static const char FORMAT[] = "sagad.export/1";
@@ -83,8 +84,25 @@ struct export
     struct exchange *exchange;
     struct buffer body;
     const struct saga *saga;
-    uint32_t seq; /* of the last entry so far */
+    uint32_t seq;                  /* of the last entry so far */
+    uint32_t earlier[EARLIER_MAX]; /* versions that it was migrated from, the first one first */
+    size_t earlier_count;
 };
+
+/* A version that it had before is told once, where it had it first. */
+static void note_earlier(struct export *export, const struct json_view *entry)
+{
+    const struct json_view *const detail = json_view_member(entry, "detail");
+    const struct json_view *const before =
+        detail == NULL ? NULL : json_view_member(detail, "version_before");
+    int64_t version = 0;
+    if (before == NULL || !json_view_int64(before, &version)) return;
+    for (size_t i = 0; i < export->earlier_count; i++) {
+        if (export->earlier[i] == version) return;
+    }
+    if (export->earlier_count == EARLIER_MAX) return;
+    export->earlier[export->earlier_count++] = (uint32_t)version;
+}
 
 static void add_entries(struct export *export, const struct history_row *row,
                         const struct json_view *entries)
@@ -103,6 +121,7 @@ static void add_entries(struct export *export, const struct history_row *row,
             redact_write(body, definition, BYTES("/output"), row->output);
         }
         buffer_add_char(body, '}');
+        if (is(entry, "type", "saga.migrated")) note_earlier(export, entry);
         export->seq = seq++;
     }
 }
@@ -188,6 +207,27 @@ static void add_saga(struct export *export, const struct definition_row *row)
     render_step_list(body, export->saga, -1);
 }
 
+/* Nothing of a saga that was never migrated. */
+static bool add_earlier(struct export *export, struct store *store, struct err *err)
+{
+    struct exchange *const exchange = export->exchange;
+    struct buffer *const body = &export->body;
+    if (export->earlier_count == 0) return true;
+    buffer_add_text(body, ",\"earlier_definitions\":[");
+    for (size_t i = 0; i < export->earlier_count; i++) {
+        struct definition_row row;
+        if (!store_definition_by_name(store, export->saga->definition->name, export->earlier[i],
+                                      &exchange->arena, &row, err)) {
+            return false;
+        }
+        if (i > 0) buffer_add_char(body, ',');
+        render_definition(body, &row);
+        buffer_add_char(body, '}');
+    }
+    buffer_add_char(body, ']');
+    return true;
+}
+
 static bool read_all(struct exchange *exchange, struct store *store, const struct uuid *id,
                      struct saga **ret_saga, struct definition_row *ret_definition, struct err *err)
 {
@@ -217,6 +257,9 @@ enum handled saga_export(struct exchange *exchange, struct store *store)
         return is_large ? exchange_problem(exchange, PROBLEM_EXPORT_TOO_LARGE,
                                            "the export would be larger than 64 MiB")
                         : exchange_failed(exchange, &err, PROBLEM_SAGA_NOT_FOUND);
+    }
+    if (!add_earlier(&export, store, &err)) {
+        return exchange_failed(exchange, &err, PROBLEM_DEFINITION_NOT_FOUND);
     }
     buffer_add_char(&export.body, '}');
     exchange_set_header_format(exchange, "ETag", "\"%u\"", saga->revision);

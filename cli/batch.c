@@ -7,6 +7,7 @@
 #include "cli/times.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -187,12 +188,29 @@ static bool add_json(struct cli *cli, struct buffer *body, enum option option, c
     return true;
 }
 
-static bool make_body(struct cli *cli, struct bytes *ret_body)
+/* `batch migrate VERSION`: the version stands where others have their verb. */
+static bool add_migration(struct cli *cli, struct buffer *body)
 {
+    const char *word = cli_word(cli, 0);
+    char *end = NULL;
+    const long version = strtol(word, &end, 10);
+    if (version < 1 || version > INT32_MAX || *end != '\0') {
+        tell_error(STATUS_USAGE, "'%s' is no version; versions are whole numbers from 1", word);
+        return false;
+    }
+    add_name(body, "version");
+    buffer_add_format(body, "%ld", version);
+    return add_json(cli, body, OPTION_STEP_MAP, "step_map");
+}
+
+static bool make_body(struct cli *cli, const char *verb, struct bytes *ret_body)
+{
+    const bool migrates = strcmp(verb, "migrate") == 0;
     struct buffer body = buffer_in(&cli->arena);
     buffer_add_char(&body, '{');
     add_name(&body, "verb");
-    json_write_text(&body, cli_word(cli, 0));
+    json_write_text(&body, verb);
+    if (migrates && !add_migration(cli, &body)) return false;
     add_option(cli, &body, OPTION_REASON, "reason");
     add_option(cli, &body, OPTION_STEP, "step");
     add_option(cli, &body, OPTION_NAME, "name");
@@ -243,7 +261,7 @@ static bool can_ask(const struct cli *cli)
 }
 
 /* OK: go on. */
-static enum status ask(struct cli *cli, struct bytes body)
+static enum status ask(struct cli *cli, const char *verb, struct bytes body)
 {
     struct answer answer;
     if (!can_ask(cli)) {
@@ -254,7 +272,7 @@ static enum status ask(struct cli *cli, struct bytes body)
     const enum status status = post_batch(cli, body, true, &answer);
     if (status != STATUS_OK) return status;
     tell_preview(cli, &answer);
-    if (cli_confirm(cli, "%s all of them?", cli_word(cli, 0))) return STATUS_OK;
+    if (cli_confirm(cli, "%s all of them?", verb)) return STATUS_OK;
     tell("left as it is");
     return STATUS_ERROR;
 }
@@ -282,21 +300,21 @@ static const char *id_of(struct cli *cli, const struct answer *answer)
     return id.data == NULL ? "" : bytes_copy(&cli->arena, id).data;
 }
 
-enum status run_batch_start(struct cli *cli)
+static enum status start_batch(struct cli *cli, const char *verb)
 {
     struct bytes body;
     struct answer answer;
     if (!arguments_has(&cli->arguments, OPTION_REASON)) {
         return tell_error(STATUS_USAGE, "a batch needs a --reason");
     }
-    if (!make_body(cli, &body)) return STATUS_USAGE;
+    if (!make_body(cli, verb, &body)) return STATUS_USAGE;
     if (arguments_has(&cli->arguments, OPTION_DRY_RUN)) {
         const enum status status = post_batch(cli, body, true, &answer);
         if (status != STATUS_OK || cli_print_raw(cli, &answer)) return status;
         tell_preview(cli, &answer);
         return STATUS_OK;
     }
-    enum status status = ask(cli, body);
+    enum status status = ask(cli, verb, body);
     if (status == STATUS_OK) status = post_batch(cli, body, false, &answer);
     if (status != STATUS_OK) return status;
     if (arguments_has(&cli->arguments, OPTION_WAIT)) {
@@ -305,6 +323,19 @@ enum status run_batch_start(struct cli *cli)
     }
     print_batch(cli, &answer);
     return status;
+}
+
+enum status run_batch_start(struct cli *cli)
+{
+    if (strcmp(cli_word(cli, 0), "migrate") == 0) {
+        return tell_error(STATUS_USAGE, "say `batch migrate VERSION`");
+    }
+    return start_batch(cli, cli_word(cli, 0));
+}
+
+enum status run_batch_migrate(struct cli *cli)
+{
+    return start_batch(cli, "migrate");
 }
 
 /* ---- looking ---- */

@@ -121,6 +121,12 @@ const struct command COMMANDS[] = {
      "  sagactl batch start retry --failure ID --rate 50 --reason 'gateway is back' --wait\n"
      "  sagactl batch start cancel --definition order-checkout --created-before 1d --dry-run --reason stale\n"
      "  sagactl batch start signal --name approved --payload '{\"by\":\"ann\"}' --label wave=1 --reason 'the board met'\n"},
+    {"batch migrate", "VERSION [ID...]", "another version for sagas under way", 1, -1, NEEDS_SERVER,
+     TAKES(CHANGES, OPTION_STATE, OPTION_DEFINITION, OPTION_VERSION, OPTION_LABEL, OPTION_ATTRIBUTE, OPTION_ATTENTION,
+           OPTION_CREATED_AFTER, OPTION_CREATED_BEFORE, OPTION_FAILURE, OPTION_STEP_MAP, OPTION_RATE, OPTION_WAIT),
+     run_batch_migrate,
+     "Only where what a saga has begun is the same there; `definitions impact` says which can, and why not.\n"
+     "  sagactl batch migrate 3 --definition order --version 2 --reason 'new check' --wait\n"},
     {"batch list", "", "list batches, newest first", 0, 0, NEEDS_SERVER, TAKES(OPTION_LIMIT, OPTION_ALL),
      run_batch_list, NULL},
     {"batch get", "ID...", "show a batch", 1, -1, NEEDS_SERVER, NULL, run_batch_get, NULL},

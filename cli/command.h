@@ -46,7 +46,8 @@ command_run run_cancel, run_fork, run_pause, run_resume, run_try_again, run_term
 command_run run_skip_step, run_complete, run_fail;
 command_run run_definitions_apply, run_definitions_lint, run_definitions_list, run_definitions_get;
 command_run run_definitions_simulate, run_definitions_impact;
-command_run run_batch_start, run_batch_list, run_batch_get, run_batch_items, run_batch_wait;
+command_run run_batch_migrate, run_batch_start, run_batch_list, run_batch_get, run_batch_items,
+    run_batch_wait;
 command_run run_batch_pause, run_batch_resume, run_batch_stop;
 command_run run_exposure, run_failures_list, run_failures_show;
 command_run run_schedules_list, run_schedules_get, run_schedules_apply, run_schedules_delete;

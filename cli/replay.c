@@ -22,6 +22,9 @@ struct replay {
     const char *name;
     const struct json_view *file;
     struct definition *definition;
+    struct definition **earlier;        /* that it had before, the first one first */
+    const struct definition **versions; /* all of them */
+    size_t earlier_count;
     struct saga *stated; /* as the file says it is */
     struct fold *fold;
     uint32_t entries;
@@ -43,20 +46,45 @@ static enum status refuse(const struct replay *replay, const char *what)
     return tell_error(STATUS_ERROR, "%s: %s", replay->name, what);
 }
 
-static enum status read_definition(struct replay *replay)
+/* {"version", "definition"}; NULL, told: it is none. */
+static struct definition *read_version(const struct replay *replay, const struct json_view *view)
 {
     /* What was registered once may name any topic. */
     static const struct definition_rules ANY_TOPIC = {.topics_allow = "*"};
     struct definition_report report;
-    const struct json_view *view = json_value(replay->file, "definition");
     const struct json_view *const source = view == NULL ? NULL : json_value(view, "definition");
-    if (source == NULL) return refuse(replay, "it has no definition");
-    replay->definition =
+    if (source == NULL) {
+        (void)refuse(replay, "it has no definition");
+        return NULL;
+    }
+    struct definition *const definition =
         definition_parse(source->text, &ANY_TOPIC, no_hash, &replay->cli->arena, &report);
-    if (replay->definition != NULL) return STATUS_OK;
-    return tell_error(STATUS_ERROR, "%s: the definition is none: %.*s: %.*s", replay->name,
-                      (int)report.errors[0].pointer.size, report.errors[0].pointer.data,
-                      (int)report.errors[0].detail.size, report.errors[0].detail.data);
+    if (definition == NULL) {
+        tell_error(STATUS_ERROR, "%s: the definition is none: %.*s: %.*s", replay->name,
+                   (int)report.errors[0].pointer.size, report.errors[0].pointer.data,
+                   (int)report.errors[0].detail.size, report.errors[0].detail.data);
+        return NULL;
+    }
+    definition->version = (uint32_t)json_int(view, "version", 0);
+    return definition;
+}
+
+static bool read_definitions(struct replay *replay)
+{
+    const struct json_view *const list = json_value(replay->file, "earlier_definitions");
+    const size_t room = list == NULL || list->type != VIEW_ARRAY ? 0 : list->count;
+    replay->definition = read_version(replay, json_value(replay->file, "definition"));
+    if (replay->definition == NULL) return false;
+    replay->earlier = arena_array(&replay->cli->arena, room, sizeof(struct definition *));
+    replay->versions = arena_array(&replay->cli->arena, room + 1, sizeof(struct definition *));
+    replay->versions[0] = replay->definition;
+    for (const struct json_view *at = room == 0 ? NULL : list->child; at != NULL; at = at->next) {
+        struct definition *const earlier = read_version(replay, at);
+        if (earlier == NULL) return false;
+        replay->earlier[replay->earlier_count++] = earlier;
+        replay->versions[replay->earlier_count] = earlier;
+    }
+    return true;
 }
 
 static struct bytes payload_of(const struct json_view *view, const char *name)
@@ -191,10 +219,6 @@ static bool read_steps(struct replay *replay)
 
 static enum status fold_all(struct replay *replay)
 {
-    for (size_t i = 0; i < replay->definition->step_count; i++) {
-        const struct step_runs *const runs = &replay->stated->steps[i];
-        if (runs->expanded) fold_width(replay->fold, i, runs->count);
-    }
     for (const struct json_view *at = json_items(replay->file, "history"); at != NULL;
          at = at->next) {
         const struct fold_entry entry = {
@@ -210,6 +234,13 @@ static enum status fold_all(struct replay *replay)
                               replay->fold->why);
         }
         replay->entries++;
+    }
+    if (replay->fold->saga->definition != replay->definition) {
+        return refuse(replay, "its history ends under another definition");
+    }
+    for (size_t i = 0; i < replay->definition->step_count; i++) {
+        const struct step_runs *const runs = &replay->stated->steps[i];
+        if (runs->expanded) fold_width(replay->fold, i, runs->count);
     }
     return STATUS_OK;
 }
@@ -249,10 +280,11 @@ static enum status replay_file(struct replay *replay)
     if (!json_is(replay->file, "format", FORMAT)) {
         return refuse(replay, "it is no export of a saga (format sagad.export/1)");
     }
-    const enum status status = read_definition(replay);
-    if (status != STATUS_OK) return status;
+    if (!read_definitions(replay)) return STATUS_ERROR;
+    const bool was_migrated = replay->earlier_count > 0;
     replay->stated = saga_new(arena, replay->definition);
-    replay->fold = fold_new(arena, replay->definition);
+    replay->fold = fold_new(arena, was_migrated ? replay->earlier[0] : replay->definition);
+    fold_versions(replay->fold, replay->versions, replay->earlier_count + 1);
     if (!read_saga(replay, json_value(replay->file, "saga"))) {
         return refuse(replay, "its saga has no state");
     }
@@ -272,5 +304,8 @@ enum status run_replay(struct cli *cli)
     }
     const enum status status = replay_file(&replay);
     definition_free(replay.definition);
+    for (size_t i = 0; i < replay.earlier_count; i++) {
+        definition_free(replay.earlier[i]);
+    }
     return status;
 }

@@ -85,7 +85,12 @@ static struct saga_write *make_saga_writes(struct batch *batch)
             .due_at_ms = saga_next_due_ms(saga),
             .finished_at_ms = saga->finished_at_ms,
         };
-        if (cached->fresh) add_start_columns(batch, cached, &writes[i]);
+        if (cached->fresh) {
+            add_start_columns(batch, cached, &writes[i]);
+        } else if (cached->stored_definition != saga->definition->stored_id) {
+            writes[i].definition_before = cached->stored_definition;
+            writes[i].definition_id = saga->definition->stored_id;
+        }
     }
     return writes;
 }
@@ -181,6 +186,7 @@ static void settle_sagas(struct batch *batch)
         cached->fresh = false;
         cached->touched = false;
         cached->stored_revision = cached->saga->revision;
+        cached->stored_definition = cached->saga->definition->stored_id;
         cached->stored_failure = failures_key(cached->saga);
         effects_stored(cached);
         arm_timer(batch, cached);

@@ -19,6 +19,7 @@ struct cached {
     uint64_t loaded_in;             /* number of the batch that read it from PostgreSQL */
     uint32_t stored_revision;       /* as committed; compare-and-set against it */
     uint64_t stored_failure;        /* failures_key, as committed */
+    int64_t stored_definition;      /* stored_id, as committed */
     struct stored_effects *effects; /* effects.c, as committed; NULL: nothing is stored of any */
     size_t loaded_bytes;            /* of the arena when it came in */
     size_t counted_bytes;           /* of the arena as last counted */

@@ -99,6 +99,7 @@ static bool fill(struct batch *batch, const struct saga_row *row, struct err *er
         saga_attach(saga, row->payloads[i].seq, row->payloads[i].payload, row->payloads[i].output);
     }
     cached->stored_revision = row->revision;
+    cached->stored_definition = row->definition_id;
     cached->stored_failure = failures_key(saga);
     effects_stored(cached);
     cached->loaded_in = worker->batch_number;

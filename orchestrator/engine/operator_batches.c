@@ -13,6 +13,7 @@
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
+#include "sagas/machine/migrate.h"
 
 #include <sodium.h>
 #include <stdio.h>
@@ -47,6 +48,7 @@ static const struct verb_row VERBS[] = {
     {"pause",     EVENT_PAUSE,      SCOPE_ONE    },
     {"resume",    EVENT_RESUME,     SCOPE_ONE    },
     {"signal",    EVENT_SIGNAL,     SCOPE_ONE    },
+    {"migrate",   EVENT_MIGRATE,    SCOPE_ONE    },
 };
 
 /* One that is worked on. Bytes live in its arena. */
@@ -54,6 +56,7 @@ struct working {
     struct operator_batch batch;
     struct arena arena;
     const struct verb_row *verb; /* NULL: replay */
+    struct migration migration;  /* `to` NULL: not looked up yet */
     char signal_key[60]; /* a saga takes the batch's signal once, whatever is carried out twice */
     double credit;       /* items that may be taken now */
     int64_t credited_ms; /* monotonic */
@@ -171,6 +174,10 @@ static void submit(struct crew *crew, const struct working *working, struct item
         event->name = batch->name;
         event->payload = batch->payload;
         signal_set_key(event, bytes_of(working->signal_key));
+    }
+    if (working->verb->kind == EVENT_MIGRATE) {
+        item->request.command.event.payload = (struct bytes){0};
+        item->request.command.event.migration = &working->migration;
     }
     if (batch->has_item) {
         item->request.command.scope = SCOPE_ONE;
@@ -294,9 +301,41 @@ static size_t portion(struct working *working, int64_t now_ms)
     return (size_t)count;
 }
 
+/* {"definition", "version", "step_map"}, as api/batches.c wrote it: its bytes are the batch's. */
+static bool look_up_migration(struct crew *crew, struct working *working, struct err *err)
+{
+    const struct json_view *view = NULL;
+    struct json_error error;
+    struct registered found;
+    int64_t version = 0;
+    struct migration *const migration = &working->migration;
+    if (!json_view_parse(working->batch.output, &working->arena, &view, &error) ||
+        !json_view_int64(json_view_member(view, "version"), &version)) {
+        return err_set(err, ERR_INTERNAL, "a batch does not say where to");
+    }
+    const struct json_view *const map = json_view_member(view, "step_map");
+    struct step_move *const moves = arena_array(&working->arena, map->count, sizeof *moves);
+    if (!registry_by_name(crew->engine->options.registry, crew->store,
+                          json_view_member(view, "definition")->string, (uint32_t)version, &found,
+                          err)) {
+        return false;
+    }
+    migration->move_count = 0;
+    for (const struct json_view *at = map->child; at != NULL; at = at->next) {
+        moves[migration->move_count++] = (struct step_move){at->key, at->string};
+    }
+    migration->moves = moves;
+    migration->to = found.definition;
+    return true;
+}
+
 static bool work_on(struct crew *crew, struct working *working, struct err *err)
 {
     const struct operator_batch *batch = &working->batch;
+    const bool migrates = working->verb != NULL && working->verb->kind == EVENT_MIGRATE;
+    if (migrates && working->migration.to == NULL && !look_up_migration(crew, working, err)) {
+        return false;
+    }
     const size_t count = portion(working, clock_monotonic_ms());
     const int64_t at = batch->done + batch->failed;
     struct bytes ids;

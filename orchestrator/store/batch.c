@@ -270,6 +270,29 @@ static void add_tags(struct store *store, struct round *round, const void *const
     round_add(round, &SQL_SAGA_TAG_INSERT, params);
 }
 
+static const struct column MIGRATE_COLUMNS[] = {
+    COLUMN(UUID, saga_write, id),
+    COLUMN(BIGINT, saga_write, definition_before),
+    COLUMN(BIGINT, saga_write, definition_id),
+};
+
+/* Those of them that got another version of their definition. */
+static void add_migrations(struct store *store, struct round *round, const void *const *sagas,
+                           size_t count)
+{
+    size_t migrated_count = 0;
+    const void **migrated = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (((const struct saga_write *)sagas[i])->definition_before == 0) continue;
+        if (migrated == NULL) migrated = arena_array(&store->scratch, count, sizeof(*migrated));
+        migrated[migrated_count++] = sagas[i];
+    }
+    if (migrated_count == 0) return;
+    struct params *const params = store_params(store);
+    params_columns(params, COLUMNS(MIGRATE_COLUMNS, saga_write), migrated, migrated_count);
+    round_add(round, &SQL_SAGA_MIGRATE, params);
+}
+
 /* What lies beside the starts is taken out of `histories`. */
 static void add_sagas(struct store *store, struct round *round, const struct store_batch *batch,
                       struct rows *histories)
@@ -298,6 +321,7 @@ static void add_sagas(struct store *store, struct round *round, const struct sto
     params_columns(params, COLUMNS(UPDATE_COLUMNS, saga_write), known, known_count);
     params_bigint(params, batch->near_until_ms);
     round_add(round, &SQL_SAGA_UPDATE, params);
+    add_migrations(store, round, known, known_count);
 }
 
 static void add_histories(struct store *store, struct round *round, const struct rows *histories)

@@ -27,7 +27,7 @@ struct operator_batch {
     struct bytes step; /* skip */
     bool has_item;     /* of a foreach; else every item of the step */
     int32_t item;
-    struct bytes output;  /* skip; absent: null */
+    struct bytes output;  /* skip: absent: null; migrate: {"definition", "version", "step_map"} */
     struct bytes name;    /* signal */
     struct bytes payload; /* signal; absent: null */
     struct bytes filter;  /* JSON as it was asked for; absent: by ids */

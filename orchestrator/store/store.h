@@ -63,10 +63,11 @@ struct saga_write {
     uint32_t attention;
     bool paused;
     struct bytes packed;
-    int64_t due_at_ms;      /* saga_next_due_ms; 0: none */
-    int64_t finished_at_ms; /* 0: open */
+    int64_t due_at_ms;         /* saga_next_due_ms; 0: none */
+    int64_t finished_at_ms;    /* 0: open */
+    int64_t definition_before; /* of one that got another version: what it had; else 0 */
+    int64_t definition_id;     /* of a fresh saga, and of one that got another version */
     /* of a fresh saga */
-    int64_t definition_id;
     int64_t created_at_ms, start_at_ms;
     struct bytes input, labels, attributes, trace, trace_state;
     const struct tag_write *tags;

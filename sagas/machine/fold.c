@@ -563,6 +563,10 @@ static bool fold_saga(struct fold *fold, const struct entry *entry)
         keep_signal(fold, entry);
         return true;
     }
+    if (is_type(entry, "saga.migrated")) {
+        const char *const wrong = fold_version(fold, entry->detail);
+        return wrong == NULL || refuse(fold, entry, wrong);
+    }
     if (is_type(entry, "saga.created")) {
         if (entry->given->seq != 1) return refuse(fold, entry, " is not the first entry");
         saga->created_at_ms = entry->given->at_ms;
@@ -590,10 +594,7 @@ struct fold *fold_new(struct arena *arena, const struct definition *definition)
     struct fold *const fold = arena_alloc(arena, sizeof(*fold));
     fold->saga = saga_new(arena, definition);
     fold->error_known = definition->pivot < 0;
-    fold->steps = arena_array(arena, definition->step_count, sizeof(*fold->steps));
-    for (size_t i = 0; i < definition->step_count; i++) {
-        fold->steps[i].run = arena_alloc(arena, sizeof(*fold->steps[i].run));
-    }
+    fold->steps = fold_notes(arena, definition);
     return fold;
 }
 

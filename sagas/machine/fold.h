@@ -38,6 +38,8 @@ struct fold {
     struct bytes payload;        /* of the event in hand, until an entry takes it */
     struct fold_signal *signals; /* kept, the oldest first */
     uint32_t saga_seq;           /* entry that moved the saga last */
+    const struct definition *const *versions;
+    size_t version_count;
     char why[240];
 };
 
@@ -50,9 +52,13 @@ struct fold_entry {
     struct bytes output;  /* of the saga, likewise */
 };
 
-/* Everything lives in `arena`. */
+/* Everything lives in `arena`. The definition is the one with which the saga began. */
 struct fold *fold_new(struct arena *arena, const struct definition *definition);
-/* How many items a foreach has: entries speak only of those that something happened to. */
+/* Those that it was migrated to, by their `version`; borrowed. An entry that names another one
+ * cannot be folded. */
+void fold_versions(struct fold *fold, const struct definition *const *versions, size_t count);
+/* How many items a foreach has, of the definition that it has in the end: entries speak only of
+ * those that something happened to. After the last entry. */
 void fold_width(struct fold *fold, size_t position, uint32_t count);
 /* Items that no entry spoke of are there, too; fold_compare does it. */
 void fold_finish(struct fold *fold);

@@ -192,6 +192,11 @@ void migration_plan(const struct definition *from, const struct definition *to,
     }
 }
 
+int migration_place(const struct migration_plan *plan, int position)
+{
+    return plan->steps[position].place;
+}
+
 /* ---- one saga ---- */
 
 static bool has_begun(const struct step_runs *runs)

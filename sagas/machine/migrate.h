@@ -47,6 +47,9 @@ void migration_plan(const struct definition *from, const struct definition *to,
 size_t migration_check(const struct migration_plan *plan, const struct saga *saga,
                        struct migration_fault ret_faults[MIGRATION_FAULTS_MAX]);
 
+/* Where a step of `from` is in `to`; -1: nowhere. */
+int migration_place(const struct migration_plan *plan, int position);
+
 /* It has `to` from here on; what has not begun begins by it. Only where the check found no fault.
  */
 void migration_apply(const struct migration_plan *plan, struct saga *saga);

@@ -234,6 +234,13 @@ void finish(struct turn *turn, enum saga_event event, const struct detail *detai
 /* "the output at /id is missing (and 2 more)" */
 struct bytes fault_text(const char *what, const struct schema_report *report, struct arena *arena);
 
+/* ---- fold_migrate.c ---- */
+
+struct fold;
+struct fold_step *fold_notes(struct arena *arena, const struct definition *definition);
+/* By the detail of an entry saga.migrated; what is wrong with it, NULL: nothing. */
+const char *fold_version(struct fold *fold, const struct json_view *detail);
+
 /* ---- signals.c ---- */
 
 /* Runs that wait take what was kept for them, the oldest signal first. */

@@ -407,6 +407,15 @@ class Steering(SagactlTest):
             self.assertEqual(self.last(), (path, query, body))
             self.assertTrue(self.fake.requests[-1].headers["Idempotency-Key"])
 
+    def test_a_migration_is_a_batch_with_its_version(self):
+        made = {"id": "b", "verb": "migrate", "state": "done", "total": 1, "done": 1, "failed": 0, "sample": []}
+        self.fake.on("POST /v1/batches", answer(made, 202))
+        self.ok("batch", "migrate", "3", "--definition", "order", "--version", "2", "--step-map", '{"a":"b"}', "-r", "x", "-y")
+        self.assertEqual(self.fake.requests[-1].json, {
+            "verb": "migrate", "version": 3, "step_map": {"a": "b"}, "reason": "x", "filter": {"definition": ["order"], "version": ["2"]}})
+        for words in (("batch", "migrate", "three", ID), ("batch", "start", "migrate", ID)):
+            self.refused(2, *words, "-r", "x", "-y")
+
     def test_an_impact_shows_who_breaks_and_exits_with_1_then(self):
         broken = {"version": 1, "state": "running", "steps": ["pay"], "maps": False, "count": 2, "sample": [ID],
                   "reasons": [{"step": "pay", "detail": "is gone"}]}

@@ -346,7 +346,7 @@ def test_the_same_key_is_the_same_batch(story):
 # ---- bad input ------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("members, pointer", (
-    ({"verb": "explode"}, "/verb"), ({"verb": "migrate"}, "/verb"), ({"verb": 7}, "/verb"), ({"reason": ...}, "/reason"), ({"reason": ""}, "/reason"),
+    ({"verb": "explode"}, "/verb"), ({"verb": "migrate"}, "/version"), ({"verb": 7}, "/verb"), ({"reason": ...}, "/reason"), ({"reason": ""}, "/reason"),
     ({"reason": "x" * 1001}, "/reason"), ({"reason": "a\0b"}, "/reason"), ({"rate_per_s": 0}, "/rate_per_s"), ({"rate_per_s": 5001}, "/rate_per_s"),
     ({"rate_per_s": 1.5}, "/rate_per_s"), ({"filter": ...}, ""), ({"ids": [new_id()]}, ""), ({"filter": {}}, "/filter"), ({"filter": []}, "/filter"),
     ({"filter": {"colour": "red"}}, "/filter/colour"), ({"filter": {"state": "sleeping"}}, "/filter/state"), ({"filter": {"state": []}}, "/filter/state"),

@@ -46,7 +46,7 @@ static const unsigned RUN_REACHES[STEP_STATE_COUNT] = {
 
 bool is_operator(const struct event *event)
 {
-    return event->kind >= EVENT_CANCEL;
+    return event->kind >= EVENT_CANCEL || event->kind == EVENT_MIGRATE;
 }
 
 bool has_items(const struct step_runs *runs)
@@ -253,8 +253,10 @@ void check_decision(struct world *world, const struct decided *decided)
         violate(world, "S3", "saga %d: revision %u after %u", decided->number, after->revision,
                 before->revision);
     }
-    if (after->definition != version_of(world, decided->number)->definition) {
-        violate(world, "S13", "saga %d changed its definition", decided->number);
+    if (after->definition != before->definition ||
+        after->definition != version_of(world, decided->number)->definition) {
+        violate(world, "S13", "saga %d has version %u", decided->number,
+                after->definition->version);
     }
     check_states(world, decided);
     if (decided->event->kind == EVENT_REPLY) check_reply(world, decided);

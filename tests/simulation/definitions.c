@@ -320,6 +320,32 @@ void make_version(struct world *world, struct version *version)
     keep_limits(world, version);
 }
 
+/* The same with a step that may begin at once, where there is room for one and the rules take it.
+ */
+void make_next_version(struct world *world, const struct version *before, struct version *version)
+{
+    static const char TAIL[] =
+        ",{\"id\":\"tail\",\"depends_on\":[],\"action\":{\"topic\":\"t\","
+        "\"timeout\":\"500ms\",\"retry\":{\"max_attempts\":2,"
+        "\"initial\":\"100ms\"}},\"compensation\":null}]}";
+    const struct definition_rules rules = {0};
+    const struct bytes source = before->definition->source;
+    struct definition_report report;
+    struct buffer longer = buffer_in(&world->arena);
+    *version = *before;
+    version->definition = NULL;
+    buffer_add(&longer, source.data, source.size - 2);
+    buffer_add_text(&longer, TAIL);
+    if (before->definition->step_count < STEPS_MAX) {
+        version->definition =
+            definition_parse(buffer_bytes(&longer), &rules, no_hash, &world->arena, &report);
+    }
+    if (version->definition == NULL) {
+        version->definition = definition_parse(source, &rules, no_hash, &world->arena, &report);
+    }
+    keep_limits(world, version);
+}
+
 struct bytes make_input(struct world *world)
 {
     static const char *const ITEMS[] = {"1.50", "\"x\"", "{\"k\" : 7}", "[]"};

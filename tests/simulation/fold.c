@@ -313,7 +313,8 @@ static void fold_row(struct world *world, struct folded *folded, const struct hi
         count_entry(&entry);
         if (entry.step != NULL) {
             fold_run_entry(world, folded, &entry);
-        } else if (!bytes_equal_text(entry.type, "operator.command")) {
+        } else if (!bytes_equal_text(entry.type, "operator.command") &&
+                   !bytes_equal_text(entry.type, "saga.migrated")) {
             fold_saga_entry(world, folded, &entry);
         }
     }
@@ -390,9 +391,18 @@ static void check_fold(struct world *world, int number, const struct saga *saga)
 {
     struct arena arena = {0};
     struct told told = {world, number};
-    struct fold *const fold = fold_new(&arena, saga->definition);
+    const struct definition *versions[VERSIONS];
+    for (int i = 0; i < VERSIONS; i++) {
+        versions[i] = world->version[i].definition;
+    }
+    struct fold *const fold = fold_new(&arena, versions[world->row[number].first_version]);
+    fold_versions(fold, versions, VERSIONS);
     for (const struct history_row *row = world->row[number].history; row != NULL; row = row->next) {
         fold_row_too(world, number, fold, row, &arena);
+    }
+    if (fold->saga->definition != saga->definition) {
+        violate(world, "S13", "saga %d has version %u, its history ends with %u", number,
+                saga->definition->version, fold->saga->definition->version);
     }
     for (size_t i = 0; i < saga->definition->step_count; i++) {
         if (saga->steps[i].expanded) fold_width(fold, i, saga->steps[i].count);

@@ -79,6 +79,8 @@ static const char *const COUNTER_NAMES[COUNTER_COUNT] = {
     [COUNT_HELD] = "steps held",
     [COUNT_EXPOSED] = "effects neither confirmed nor undone",
     [COUNT_EXPOSED_UNKNOWN] = "effects that may have happened",
+    [COUNT_MIGRATED] = "migrated to another version",
+    [COUNT_MIGRATIONS_REFUSED] = "migrations refused",
     [COUNT_VERBS_APPLIED] = "operator verbs applied",
     [COUNT_VERBS_REFUSED] = "operator verbs refused",
 };
@@ -100,6 +102,7 @@ static const char *const MUTANT_NAMES[MUTANT_COUNT] = {
     [MUTANT_COUNTS_ANEW] = "attempts count anew after a probe",
     [MUTANT_RELEASES_HELD] = "held steps look refused",
     [MUTANT_FORGETS_WORTH] = "what effects are worth is forgotten",
+    [MUTANT_FORGETS_VERSION] = "the version of a saga is forgotten",
 };
 
 struct arguments {

@@ -3,6 +3,7 @@
  * them. The database of the model is a row and its history; the commit is a compare-and-set.
  */
 #include "sagas/machine/codec.h"
+#include "sagas/machine/migrate.h"
 #include "tests/simulation/checks.h"
 
 #include <stdlib.h>
@@ -148,6 +149,15 @@ static bool asks_somebody(const struct saga *saga)
     return false;
 }
 
+static int number_of(const struct world *world, const struct saga *saga)
+{
+    int number = 0;
+    while (world->version[number].definition != saga->definition) {
+        number++;
+    }
+    return number;
+}
+
 /*
  * False: somebody else was faster. What writes nothing is checked as well: a node that answers from
  * memory must know that its memory is the newest.
@@ -166,6 +176,7 @@ static bool commit(struct world *world, int node, int saga_number, const struct 
     struct buffer packed = buffer_in(&world->arena);
     saga_pack(saga, &packed);
     row->exists = true;
+    if (world->mutant != MUTANT_FORGETS_VERSION) row->version = number_of(world, saga);
     row->state = saga->state;
     row->paused = saga->paused;
     row->asks = asks_somebody(saga);
@@ -261,6 +272,14 @@ static void count_verdict(const struct event *event, const struct decision *deci
     if (decision->verdict == VERDICT_ILLEGAL) counters[COUNT_ILLEGAL_REPLIES]++;
 }
 
+/* Checks compare step by step: what was before, as it would stand in the version that it got. */
+static void migrate_copy(struct world *world, struct saga *before, const struct event *event)
+{
+    struct migration_plan plan;
+    migration_plan(before->definition, event->migration->to, NULL, 0, &world->scratch, &plan);
+    migration_apply(&plan, before);
+}
+
 enum attempt_result { ATTEMPT_DONE, ATTEMPT_CONFLICT };
 
 /* What it recorded, or why nothing. */
@@ -294,6 +313,9 @@ static enum attempt_result try_once(struct world *world, int node, int saga_numb
           (long long)node_now(world, node), event_kind_name(event->kind), event->step, event->index,
           event->attempt, saga_number, verdict_name(decision.verdict), shown(world, &decision));
     count_verdict(event, &decision);
+    if (event->kind == EVENT_MIGRATE && decision.verdict == VERDICT_APPLIED) {
+        migrate_copy(world, before, event);
+    }
     if (decision.history.data != NULL) set_timer(world, node, saga_number);
     check_decision(world, &(struct decided){.node = node,
                                             .number = saga_number,

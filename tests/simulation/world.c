@@ -1,5 +1,6 @@
 /* The clock of the model, who does what next, and the end of the faults. */
 #include "tests/simulation/world.h"
+#include "sagas/machine/migrate.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -152,7 +153,7 @@ static void start(struct world *world, const struct happening *happening)
     }
     if (row->exists) return; /* the caller's retry finds it */
     row->created_at_ms = node_now(world, node);
-    row->version = world->now_ms < START_MS + SECOND_VERSION_AFTER_MS ? 0 : 1;
+    row->first_version = row->version = world->now_ms < START_MS + SECOND_VERSION_AFTER_MS ? 0 : 1;
     if (chance(world, 10)) row->start_at_ms = row->created_at_ms + (int64_t)below(world, 3000);
     node_handles(
         world, node, happening->record.saga,
@@ -357,6 +358,19 @@ static void take_operator(struct world *world, const struct happening *happening
     }
 }
 
+/* The checks know steps by their place, which those of the second version do not keep. */
+static void take_migration(struct world *world, const struct happening *happening)
+{
+    const int saga = happening->record.saga;
+    const int before = world->row[saga].version;
+    if (before == 1) return;
+    const struct migration migration = {.to = world->version[NEXT_VERSION].definition};
+    operate(world, saga,
+            (struct event){
+                .kind = EVENT_MIGRATE, .step = -1, .index = INDEX_NONE, .migration = &migration});
+    counters[world->row[saga].version != before ? COUNT_MIGRATED : COUNT_MIGRATIONS_REFUSED]++;
+}
+
 static void happen(struct world *world, const struct happening *happening)
 {
     world->now_ms = happening->at_ms;
@@ -374,6 +388,7 @@ static void happen(struct world *world, const struct happening *happening)
     case HAPPENS_JUMP: jump(world, happening); break;
     case HAPPENS_OPERATOR: take_operator(world, happening); break;
     case HAPPENS_SIGNAL: take_signal(world, happening); break;
+    case HAPPENS_MIGRATION: take_migration(world, happening); break;
     }
 }
 
@@ -539,6 +554,10 @@ static void make_sagas(struct world *world)
             schedule(world, start_in_ms + (int64_t)below(world, 2500),
                      (struct happening){.kind = HAPPENS_OPERATOR, .record = record});
         }
+        if (chance(world, 25)) {
+            schedule(world, start_in_ms + (int64_t)below(world, 4000),
+                     (struct happening){.kind = HAPPENS_MIGRATION, .record = record});
+        }
     }
 }
 
@@ -570,8 +589,11 @@ void run_world(uint64_t seed, enum mutant mutant, bool traces)
     for (int node = 0; node < NODES; node++) {
         world->node[node].up = true;
     }
+    make_version(world, &world->version[0]);
+    make_version(world, &world->version[1]);
+    make_next_version(world, &world->version[0], &world->version[NEXT_VERSION]);
     for (int i = 0; i < VERSIONS; i++) {
-        make_version(world, &world->version[i]);
+        world->version[i].definition->version = (uint32_t)i + 1;
     }
     make_sagas(world);
     make_faults(world);

@@ -14,7 +14,8 @@
 #include <stdint.h>
 #include <stdnoreturn.h>
 
-enum { NODES = 2, VERSIONS = 2, SAGAS_MAX = 16, STEPS_MAX = 7, ITEMS_MAX = 4, OPS = 3 };
+enum { NODES = 2, VERSIONS = 3, SAGAS_MAX = 16, STEPS_MAX = 7, ITEMS_MAX = 4, OPS = 3 };
+enum { NEXT_VERSION = 2 }; /* that sagas are migrated to */
 enum { SIGNAL_NAMES = 2, SIGNALS_TOLD_MAX = 64 };
 
 /* Planted bugs: each must be found. */
@@ -35,6 +36,8 @@ enum mutant {
     MUTANT_COUNTS_ANEW,      /* attempts of an action begin at 1 after its probe */
     MUTANT_RELEASES_HELD,    /* held steps are taken for failed ones */
     MUTANT_FORGETS_WORTH,    /* what effects are worth is not kept */
+    MUTANT_FORGETS_VERSION,  /* the version that a saga was given is lost on the way to the database
+                              */
     MUTANT_COUNT,
 };
 
@@ -101,6 +104,8 @@ enum counter {
     COUNT_HELD,
     COUNT_EXPOSED,
     COUNT_EXPOSED_UNKNOWN,
+    COUNT_MIGRATED,
+    COUNT_MIGRATIONS_REFUSED,
     COUNT_VERBS_APPLIED,
     COUNT_VERBS_REFUSED,
     COUNTER_COUNT,
@@ -147,7 +152,8 @@ struct told_signal {
 
 struct saga_row {
     bool exists;
-    int version; /* of the definition: the newest one when it started */
+    int first_version; /* of the definition: the newest one when it started */
+    int version;       /* the one that it has */
     struct uuid id;
     struct bytes input;
     int64_t created_at_ms, start_at_ms;
@@ -203,6 +209,7 @@ enum happening_kind {
     HAPPENS_JUMP, /* of a node's clock */
     HAPPENS_OPERATOR,
     HAPPENS_SIGNAL, /* record: step is its name, attempt its key */
+    HAPPENS_MIGRATION,
 };
 
 struct happening {
@@ -230,9 +237,10 @@ struct world {
     uint64_t random;
     enum mutant mutant;
     bool traces;
-    struct arena arena;               /* of this world */
-    struct arena scratch;             /* of one event */
-    struct version version[VERSIONS]; /* the second one is registered while sagas run */
+    struct arena arena;   /* of this world */
+    struct arena scratch; /* of one event */
+    /* The second one is registered while sagas run; sagas of the first one may get the third. */
+    struct version version[VERSIONS];
     int saga_count;
     struct saga_row row[SAGAS_MAX];
     struct node node[NODES];
@@ -264,6 +272,8 @@ struct ledger *ledger_of(struct world *world, int saga, uint16_t step, int32_t i
 /* ---- definitions.c ---- */
 
 void make_version(struct world *world, struct version *version);
+/* One that sagas of `before` can go on under. */
+void make_next_version(struct world *world, const struct version *before, struct version *version);
 struct bytes make_input(struct world *world);
 struct bytes signal_name(unsigned number);
 
