@@ -240,7 +240,9 @@ def test_every_record_is_applied_ignored_or_a_dead_letter(story, sender, stack):
         letters = {letter["offset"] for letter in dead if letter["partition"] == partition}
         assert letters & set(sent[partition]) == {offset for n, offset in enumerate(sent[partition]) if n % 6 in (2, 3, 4)}
     grown = {result: after[result] - before.get(result, 0) for result in after}
-    assert {k: v for k, v in grown.items() if v} == {"applied": 40, "duplicate": 20, "malformed": 40, "undeclared": 20}
+    # A partition that moves brings records again: then more are counted, but none is applied twice.
+    assert grown["applied"] == 40 and all(grown[result] >= n for result, n in {"duplicate": 20, "malformed": 40, "undeclared": 20}.items())
+    assert not {"unknown", "too_late", "bad_payload", "too_many"} & {result for result, n in grown.items() if n}
     for id_ in ids:
         story.answer(story.sent(id_, "first"), ok())
         story.api.wait(id_, "succeeded")

@@ -133,6 +133,39 @@ static void a_forged_reply_is_told_from_a_real_one(void **state)
     bus_close(bus, 1000);
 }
 
+/* n different ones. A topic that is found late moves the partitions: records may come again. */
+static bool has_signals(const struct desk *at, size_t n)
+{
+    int64_t highest = -1;
+    size_t count = 0;
+    for (size_t i = 0; i < at->note_count; i++) {
+        const struct note *note = &at->notes[i];
+        if (!signal_is_one(&note->record) || note->offset <= highest) continue;
+        highest = note->offset;
+        count++;
+    }
+    return count >= n;
+}
+
+/* All of one partition. */
+static void send_signals(struct bus *bus, struct bytes topic, int count)
+{
+    for (int i = 0; i < count; i++) {
+        const struct bus_record record = {.topic = topic, .key = BYTES("k"), .value = BYTES("1")};
+        assert_true(bus_send_record(bus, &record));
+    }
+}
+
+static bool has_a_reply_and_a_signal(const struct desk *at, size_t unused)
+{
+    size_t replies = 0;
+    (void)unused;
+    for (size_t i = 0; i < at->note_count; i++) {
+        replies += signal_is_one(&at->notes[i].record) ? 0 : 1;
+    }
+    return replies > 0 && has_signals(at, 1);
+}
+
 static void signals_come_beside_the_replies_and_are_read_on_where_they_were_stored(void **state)
 {
     (void)state;
@@ -142,28 +175,26 @@ static void signals_come_beside_the_replies_and_are_read_on_where_they_were_stor
     struct bus *first = desk_bus(&desk, &place, NULL);
     bus_start(first);
     send_reply(first, "k", "reply");
-    for (int i = 0; i < 3; i++) {
-        const struct bus_record record = {.topic = topic, .key = BYTES("k"), .value = BYTES("1")};
-        assert_true(bus_send_record(first, &record));
+    send_signals(first, topic, 3);
+    assert_true(desk_await(&desk, has_signals, 3));
+    assert_true(desk_await(&desk, has_a_reply_and_a_signal, 0));
+    size_t any = 0;
+    while (!signal_is_one(&desk.notes[any].record)) {
+        any++;
     }
-    assert_true(desk_await(&desk, has_notes, 4));
+    const int32_t partition = desk.notes[any].partition;
 
-    size_t signals = 0;
-    for (size_t i = 0; i < 4; i++) {
-        const struct note *note = &desk.notes[i];
-        if (!signal_is_one(&note->record)) continue;
-        assert_true(bytes_equal(note->record.topic, topic));
-        if (signals++ == 1) bus_store_offset(first, topic, note->partition, note->offset);
-    }
-    assert_int_equal(signals, 3);
+    bus_store_offset(first, topic, partition, 1); /* the second of them; not the reply */
     bus_close(first, 1000);
 
     struct bus *second = desk_bus(&other_desk, &place, NULL);
     bus_start(second);
-    assert_true(desk_await(&other_desk, has_notes, 2)); /* the reply was not stored */
-    assert_int_equal(
-        signal_is_one(&other_desk.notes[0].record) + signal_is_one(&other_desk.notes[1].record), 1);
+    assert_true(desk_await(&other_desk, has_a_reply_and_a_signal, 0));
     bus_close(second, 1000);
+    for (size_t i = 0; i < other_desk.note_count; i++) {
+        const struct note *note = &other_desk.notes[i];
+        if (signal_is_one(&note->record)) assert_int_equal(note->offset, 2);
+    }
 }
 
 static void replies_come_where_nobody_has_made_the_topic_of_signals(void **state)
@@ -176,10 +207,8 @@ static void replies_come_where_nobody_has_made_the_topic_of_signals(void **state
     send_reply(bus, "k", "1");
     assert_true(desk_await(&desk, has_notes, 1));
 
-    const struct bytes topic = bytes_of(place_topic(&place, "saga.signals"));
-    const struct bus_record record = {.topic = topic, .key = BYTES("k"), .value = BYTES("2")};
-    assert_true(bus_send_record(bus, &record));
-    assert_true(desk_await(&desk, has_notes, 2));
+    send_signals(bus, bytes_of(place_topic(&place, "saga.signals")), 1);
+    assert_true(desk_await(&desk, has_signals, 1));
     bus_close(bus, 1000);
 }
 
