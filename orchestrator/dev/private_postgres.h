@@ -27,7 +27,7 @@ const char *private_postgres_directory(const struct private_postgres *postgres);
 /* Kill as a crash would (immediate shutdown) and start again on the same port and data. */
 MUST_CHECK bool private_postgres_crash(struct private_postgres *postgres, struct err *err);
 bool private_postgres_runs(const struct private_postgres *postgres);
-/* It ended by itself: start it again on the same port and data. May be tried again when it fails. */
+/* It ended by itself: start it again, same port and data. May be tried again when it fails. */
 MUST_CHECK bool private_postgres_start_again(struct private_postgres *postgres, struct err *err);
 void private_postgres_stop(struct private_postgres *postgres); /* fast; NULL is fine */
 
