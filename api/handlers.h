@@ -47,6 +47,7 @@ route_handler exposure_show; /* exposure.c */
 
 route_handler failure_list; /* failures.c */
 route_handler failure_show;
+route_handler lock_list; /* locks.c */
 
 /* `verb` of the routes of batch_steer. */
 enum { STEER_PAUSE, STEER_RESUME, STEER_STOP };

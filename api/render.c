@@ -1,7 +1,10 @@
 #include "api/render.h"
 
 #include "api/redact.h"
+#include "orchestrator/store/lock.h"
 #include "sagas/base/json_view.h"
+
+#include <string.h>
 
 static void add_bool(struct buffer *buffer, bool value)
 {
@@ -73,10 +76,21 @@ static void add_fork(struct buffer *buffer, const struct saga *saga)
     buffer_add_char(buffer, '}');
 }
 
+/* Only of sagas whose definition says `concurrency`, while they stand in line or hold it. */
+static void add_lock(struct buffer *buffer, const struct saga *saga)
+{
+    const bool only_one = saga->lock_key.size == 0;
+    if (saga->lock == LOCK_NONE) return;
+    buffer_add_format(buffer, ",\"lock\":{\"state\":\"%s\"", lock_state_name(saga->lock));
+    add_string(buffer, "key", only_one ? (struct bytes){0} : saga->lock_key);
+    buffer_add_char(buffer, '}');
+}
+
 static void add_tail(struct buffer *buffer, const struct saga *saga)
 {
     if (saga->forked) add_fork(buffer, saga);
     buffer_add_format(buffer, ",\"revision\":%u", saga->revision);
+    add_lock(buffer, saga);
     add_saga_error(buffer, saga);
     add_time(buffer, "created_at", saga->created_at_ms);
     add_time(buffer, "start_at", saga->start_at_ms);
@@ -224,6 +238,29 @@ static void add_number_or_null(struct buffer *buffer, const char *name, int64_t 
     }
 }
 
+void render_ids(struct buffer *buffer, struct bytes ids)
+{
+    buffer_add_char(buffer, '[');
+    for (size_t at = 0; at + sizeof(struct uuid) <= ids.size; at += sizeof(struct uuid)) {
+        struct uuid id;
+        char text[UUID_TEXT_SIZE];
+        memcpy(&id, ids.data + at, sizeof(id));
+        uuid_print(&id, text);
+        buffer_add_format(buffer, "%s\"%s\"", at > 0 ? "," : "", text);
+    }
+    buffer_add_char(buffer, ']');
+}
+
+static void add_line(struct buffer *buffer, const struct lock_place *line)
+{
+    if (line == NULL) return;
+    add_number_or_null(buffer, "place", line->place > 0 ? line->place : -1);
+    add_number_or_null(buffer, "limit", line->places);
+    add_number_or_null(buffer, "held", line->held);
+    buffer_add_text(buffer, ",\"holders\":");
+    render_ids(buffer, line->holders);
+}
+
 void render_why(struct buffer *buffer, const struct saga *saga, const struct why *why,
                 const struct why_more *more)
 {
@@ -249,5 +286,6 @@ void render_why(struct buffer *buffer, const struct saga *saga, const struct why
     add_number_or_null(buffer, "group_lag", more->group_lag);
     add_error(buffer, "last_error", why->last_error);
     add_string(buffer, "by", why->by);
+    add_line(buffer, more->line);
     buffer_add_text(buffer, "}}");
 }

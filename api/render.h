@@ -20,10 +20,14 @@ void render_steps(struct buffer *buffer, const struct saga *saga, int only);
 /* The array alone. */
 void render_step_list(struct buffer *buffer, const struct saga *saga, int only);
 
+/* `["..",".."]`: ids, 16 bytes each. */
+void render_ids(struct buffer *buffer, struct bytes ids);
+
 /* What the runtime adds to the core's answer. */
 struct why_more {
-    int32_t partition; /* -1: not known */
-    int64_t group_lag; /* -1: not known */
+    int32_t partition;             /* -1: not known */
+    int64_t group_lag;             /* -1: not known */
+    const struct lock_place *line; /* of a saga that waits for a lock; NULL: not known */
 };
 void render_why(struct buffer *buffer, const struct saga *saga, const struct why *why,
                 const struct why_more *more);

@@ -134,7 +134,11 @@ const struct saga *result_as_started(struct arena *arena, const struct saga *now
     saga->attributes = now->attributes;
     saga->created_at_ms = now->created_at_ms;
     saga->start_at_ms = now->start_at_ms;
-    const bool was_held = now->start_at_ms == 0 && now->started_at_ms != now->created_at_ms;
+    const bool is_held = now->state == SAGA_PENDING && now->paused && now->paused_by.data == NULL;
+    /* Who stands in line does not start at once either. */
+    const bool was_held = now->definition->concurrency != NULL
+                              ? is_held && now->lock == LOCK_NONE
+                              : now->start_at_ms == 0 && now->started_at_ms != now->created_at_ms;
     const struct event event = {
         .kind = EVENT_START, .step = -1, .index = INDEX_NONE, .held = was_held};
     saga_decide(saga, &event, &context, &decision);

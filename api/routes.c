@@ -20,6 +20,7 @@ enum {
 #define COUNT_QUERY    FILTER_QUERY " exact"
 #define FAILURES_QUERY "state definition " PAGE_QUERY
 #define EXPOSURE_QUERY "state definition topic kind currency " PAGE_QUERY
+#define LOCKS_QUERY    "definition key waiting " PAGE_QUERY
 #define BATCHES_QUERY  "state " PAGE_QUERY
 #define EVENTS_QUERY   "state definition version type label attribute"
 #define ITEMS_QUERY    "failed " PAGE_QUERY
@@ -74,6 +75,8 @@ const struct route ROUTES[] = {
 
     {"GET",  "/v1/failures",                                        ROLE_READER,    SIDE_API,  PLACE_READER, failure_list,        FAILURES_QUERY,    BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/failures/{id}",                                   ROLE_READER,    SIDE_API,  PLACE_READER, failure_show,        "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+
+    {"GET",  "/v1/locks",                                           ROLE_READER,    SIDE_API,  PLACE_READER, lock_list,           LOCKS_QUERY,       BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
 
     {"POST", "/v1/batches",                                         ROLE_OPERATOR,  SIDE_API,  PLACE_READER, batch_create,        "dry_run",         BODY_REQUIRED, BULK_MAX,    PRODUCES_JSON,   0},
     {"GET",  "/v1/batches",                                         ROLE_READER,    SIDE_API,  PLACE_READER, batch_list,          BATCHES_QUERY,     BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},

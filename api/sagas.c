@@ -3,6 +3,7 @@
  *   GET /v1/sagas/{id} and what hangs below it, but for the history.
  */
 #include "api/handlers.h"
+#include "api/locks.h"
 #include "api/render.h"
 #include "api/results.h"
 #include "api/saga_read.h"
@@ -150,11 +151,15 @@ enum handled saga_why_show(struct exchange *exchange, struct store *store)
 {
     struct saga *saga = NULL;
     struct why why;
-    struct why_more more = {-1, -1};
+    struct why_more more = {-1, -1, NULL};
+    struct err err;
     struct buffer body = buffer_in(&exchange->arena);
     struct bus *const bus = exchange->api->bus;
     if (!find_saga(exchange, store, &saga)) return ANSWERED;
     saga_why(saga, clock_wall_ms(), &exchange->arena, &why);
+    if (!locks_tell_line(exchange, store, saga, &why, &more, &err)) {
+        return exchange_failed(exchange, &err, PROBLEM_SAGA_NOT_FOUND);
+    }
     if (why.topic.data != NULL && why.key.data != NULL) {
         more.partition = bus_partition_of(bus, why.topic, why.key);
     }

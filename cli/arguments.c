@@ -70,6 +70,7 @@ static const struct option_rule OPTIONS[OPTION_COUNT] = {
     [OPTION_FAILED]          = {"failed", 0, NULL, NULL, "only those that failed"},
     [OPTION_KIND]            = {"kind", 0, "KIND", NULL, "effects of this kind; repeated: any of them"},
     [OPTION_CURRENCY]        = {"currency", 0, "CURRENCY", NULL, "effects in this currency; repeated: any of them"},
+    [OPTION_WAITING]         = {"waiting", 0, NULL, NULL, "only locks that somebody waits for"},
     [OPTION_TOPICS_ALLOW]    = {"topics-allow", 0, "GLOBS", NULL, "topics that definitions may name, as sagad's flag"},
     [OPTION_EXPLORE]         = {"explore", 0, NULL, NULL, "every fault at every command"},
     [OPTION_ANSWERS]         = {"answers", 0, "FILE|-|JSON", NULL, "what the steps answer, by step id"},

@@ -71,6 +71,7 @@ enum option {
     /* exposure */
     OPTION_KIND,
     OPTION_CURRENCY,
+    OPTION_WAITING,
     /* the rest */
     OPTION_TOPICS_ALLOW,
     OPTION_EXPLORE,

@@ -102,6 +102,12 @@ const struct command COMMANDS[] = {
      "  sagactl failures list --only stuck\n"},
     {"failures show", "ID...", "show a group of failures", 1, -1, NEEDS_SERVER, NULL, run_failures_show, NULL},
 
+    {"locks", "[DEFINITION [KEY]]", "who waits for whom: locks, who holds them, who is next", 0, 2, NEEDS_SERVER,
+     TAKES(OPTION_WAITING, OPTION_LIMIT, OPTION_ALL), run_locks,
+     "Of definitions that say `concurrency`. OPEN sagas of at most LIMIT hold a lock, HOLDER is the one that came first.\n"
+     "  sagactl locks --waiting\n"
+     "  sagactl locks order-checkout c-17\n"},
+
     {"exposure", "", "what open sagas have done and is not confirmed or undone", 0, 0, NEEDS_SERVER,
      TAKES(OPTION_STATE, OPTION_DEFINITION, OPTION_TOPIC, OPTION_KIND, OPTION_CURRENCY, OPTION_LIMIT, OPTION_ALL),
      run_exposure,

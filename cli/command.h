@@ -49,6 +49,7 @@ command_run run_definitions_simulate, run_definitions_impact;
 command_run run_batch_migrate, run_batch_start, run_batch_list, run_batch_get, run_batch_items,
     run_batch_wait;
 command_run run_batch_pause, run_batch_resume, run_batch_stop;
+command_run run_locks;
 command_run run_exposure, run_failures_list, run_failures_show;
 command_run run_schedules_list, run_schedules_get, run_schedules_apply, run_schedules_delete;
 command_run run_schedules_pause, run_schedules_resume, run_schedules_trigger, run_schedules_next;

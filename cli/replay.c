@@ -102,6 +102,13 @@ static void read_error(const struct json_view *view, struct saga_error *ret_erro
     ret_error->detail = json_text(error, "detail");
 }
 
+static void read_lock(const struct json_view *lock, struct saga *saga)
+{
+    if (lock == NULL) return;
+    saga->lock = json_is(lock, "state", "held") ? LOCK_HELD : LOCK_AWAITED;
+    saga->lock_key = json_text(lock, "key");
+}
+
 static bool read_saga(struct replay *replay, const struct json_view *view)
 {
     struct saga *const saga = replay->stated;
@@ -120,6 +127,7 @@ static bool read_saga(struct replay *replay, const struct json_view *view)
     saga->updated_at_ms = json_time(view, "updated_at");
     saga->finished_at_ms = json_time(view, "finished_at");
     saga->deadline_at_ms = json_time(view, "deadline_at");
+    read_lock(json_value(view, "lock"), saga);
     read_error(view, &saga->error);
     return true;
 }

@@ -7,6 +7,7 @@
  * bisection and set aside alone. An ambiguous commit is resolved before anything else happens.
  */
 #include "orchestrator/engine/batch.h"
+#include "orchestrator/engine/locks.h"
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
@@ -189,6 +190,7 @@ static void settle_sagas(struct batch *batch)
         cached->stored_definition = cached->saga->definition->stored_id;
         cached->stored_failure = failures_key(cached->saga);
         effects_stored(cached);
+        locks_remember(cached);
         arm_timer(batch, cached);
         if (engine->changed != NULL) {
             engine->changed(engine->changed_context, &cached->id, cached->saga->revision,
@@ -404,7 +406,7 @@ static void prepare(struct batch *batch)
     batch->keys = arena_array(arena, batch->count, sizeof *batch->keys);
     batch->dead_letters = arena_array(arena, batch->count, sizeof *batch->dead_letters);
     batch->processed = arena_array(arena, 64, sizeof *batch->processed);
-    batch->touched_count = batch->key_count = batch->dead_letter_count = 0;
+    batch->touched_count = batch->key_count = batch->dead_letter_count = batch->lock_count = 0;
     batch->history_count = batch->history_room = 0;
     batch->outgoing_count = batch->outgoing_room = 0;
     batch->histories = NULL;
@@ -432,6 +434,7 @@ static bool commit(struct batch *batch, struct err *err)
         inbox_ranges(worker->engine->inbox, clock_monotonic_ms(), batch->processed, 64);
     batch_note_failures(batch);
     batch_note_effects(batch);
+    batch_note_locks(batch);
     const struct store_batch write = {
         .sagas = make_saga_writes(batch),
         .saga_count = batch->touched_count,
@@ -449,6 +452,8 @@ static bool commit(struct batch *batch, struct err *err)
         .effects = batch->effects,
         .effect_count = batch->effect_count,
         .keeps_events = worker->engine->options.events != EVENTS_OFF,
+        .locks = batch->locks,
+        .lock_count = batch->lock_count,
     };
     const int64_t begun_us = clock_monotonic_us();
     bool unknown = false;
@@ -474,6 +479,7 @@ static enum try_result try_once(struct batch *batch, struct err *err)
     }
     if (commit(batch, err)) {
         succeed(batch);
+        batch_settle_locks(batch);
         return TRY_DONE;
     }
     drop_sagas(batch);

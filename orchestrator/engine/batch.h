@@ -46,6 +46,8 @@ struct batch {
     size_t failure_count;
     struct effect_write *effects;
     size_t effect_count, effect_room;
+    struct lock_write *locks;
+    size_t lock_count;
     struct processed_write *processed;
     size_t processed_count;
     struct outgoing *outgoing;
@@ -94,5 +96,9 @@ void batch_note_failures(struct batch *batch);
 
 /* effects.c: what the touched sagas have done is to be written, where it is another thing now. */
 void batch_note_effects(struct batch *batch);
+/* locks.c: which of the touched sagas get in line or leave it is to be written ... */
+void batch_note_locks(struct batch *batch);
+/* ... and after the commit, whose turn it is now. Blocks for a round trip where any did. */
+void batch_settle_locks(struct batch *batch);
 
 #endif

@@ -21,6 +21,8 @@ struct cached {
     uint64_t stored_failure;        /* failures_key, as committed */
     int64_t stored_definition;      /* stored_id, as committed */
     struct stored_effects *effects; /* effects.c, as committed; NULL: nothing is stored of any */
+    enum lock_state stored_lock;    /* saga->lock, as committed */
+    struct bytes stored_lock_key;   /* likewise; in `arena` */
     size_t loaded_bytes;            /* of the arena when it came in */
     size_t counted_bytes;           /* of the arena as last counted */
     bool fresh;                     /* not committed yet */

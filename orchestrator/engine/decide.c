@@ -410,6 +410,15 @@ static void decide_release(struct batch *batch, struct work *work)
     batch_decide_event(batch, work->cached, &event, &decision);
 }
 
+static void decide_grant(struct batch *batch, struct work *work)
+{
+    work->cached = cache_find(batch->worker->cache, &work->saga_id);
+    if (work->cached == NULL) return;
+    const struct event event = {.kind = EVENT_GRANTED, .step = -1, .index = INDEX_NONE};
+    struct decision decision;
+    batch_decide_event(batch, work->cached, &event, &decision);
+}
+
 void batch_decide(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
@@ -419,6 +428,7 @@ void batch_decide(struct batch *batch)
         case WORK_TIMER: decide_timer(batch, batch->works[i]); break;
         case WORK_RESEND: decide_resend(batch, batch->works[i]); break;
         case WORK_RELEASE: decide_release(batch, batch->works[i]); break;
+        case WORK_GRANT: decide_grant(batch, batch->works[i]); break;
         }
     }
 }

@@ -3,7 +3,7 @@
  *   Housekeeping: the node's lock, the sagas of dead nodes, due work that nobody took, commands
  * that were not sent, gauges. One thread; all it does ends as events for the workers.
  */
-#include "orchestrator/engine/internal.h"
+#include "orchestrator/engine/locks.h"
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
@@ -20,6 +20,7 @@ enum {
     DUE_GRACE_MS = 700, /* the node that holds the timer is first */
     NODES_EVERY_MS = 1000,
     COMPLAIN_EVERY_MS = 10 * 1000,
+    LOCKS_EVERY_MS = 1000,   /* places that nobody gave */
     RELEASE_EVERY_MS = 5000, /* definitions that another node resumed */
     GAUGES_EVERY_MS = 5000,
     STARTS_EVERY_MS = 2000, /* all nodes alike: what they tell is compared */
@@ -34,14 +35,16 @@ enum {
 struct house {
     struct engine *engine;
     struct arena arena;
-    int64_t due_ms, nodes_ms, release_ms, gauges_ms, starts_ms; /* monotonic: next round of each */
+    int64_t due_ms, nodes_ms, locks_ms, release_ms, gauges_ms,
+        starts_ms;         /* monotonic: next round of each */
     uint64_t drawn;        /* ids, when nodes were compared last */
     int64_t complained_ms; /* likewise: what fails is told again then */
     int32_t adopting;      /* a dead node; 0: none */
     struct uuid adopted_last;
     bool adopt_from_start;
     struct uuid released_last; /* of the page before; all zero: none */
-    bool busy;                 /* more is waiting: no long rest */
+    struct lock_sweep locks;
+    bool busy; /* more is waiting: no long rest */
 };
 
 static void give(struct engine *engine, enum work_kind kind, const struct uuid *id)
@@ -103,6 +106,13 @@ static bool find_released(struct house *house, struct err *err)
     house->released_last = count == TAKE_MAX ? ids[count - 1] : (struct uuid){0};
     if (count == TAKE_MAX) house->release_ms = 0;
     return true;
+}
+
+static bool sweep_locks(struct house *house, struct err *err)
+{
+    struct engine *engine = house->engine;
+    if (is_crowded(engine)) return true;
+    return locks_sweep(engine, engine->house_store, &house->locks, &house->arena, err);
 }
 
 /* One page of a dead node's sagas: their commands may never have left, so they are sent again. */
@@ -278,6 +288,7 @@ static bool go_round(struct house *house, struct err *err)
     if (is_time(&house->nodes_ms, NODES_EVERY_MS) && !find_dead(house, err)) return false;
     if (house->adopting != 0) return true;
     if (is_time(&house->due_ms, DUE_EVERY_MS) && !find_due(house, err)) return false;
+    if (is_time(&house->locks_ms, LOCKS_EVERY_MS) && !sweep_locks(house, err)) return false;
     if (atomic_exchange(&engine->release_wanted, false)) house->release_ms = 0;
     if (is_time(&house->release_ms, RELEASE_EVERY_MS) && !find_released(house, err)) return false;
     if (is_time(&house->starts_ms, STARTS_EVERY_MS) && !compare_starts(house, err)) return false;
@@ -334,6 +345,7 @@ void *house_main(void *context)
     if (engine->keeper_running) pthread_join(engine->keeper_thread, NULL);
     if (engine->batches_running) pthread_join(engine->batches_thread, NULL);
     if (engine->events_running) pthread_join(engine->events_thread, NULL);
+    arena_done(&house.locks.arena);
     arena_done(&house.arena);
     return NULL;
 }

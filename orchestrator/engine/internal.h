@@ -31,6 +31,7 @@ enum work_kind {
     WORK_TIMER,
     WORK_RESEND,
     WORK_RELEASE, /* its definition is not paused any more */
+    WORK_GRANT,   /* it stands in line for a lock, and it is its turn */
 };
 
 /* A record, copied out of the consumer's hands. It and its work lie in the parcel. */

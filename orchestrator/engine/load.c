@@ -4,6 +4,7 @@
  *   sagas are in memory and its keys are new.
  */
 #include "orchestrator/engine/batch.h"
+#include "orchestrator/engine/locks.h"
 
 #include "orchestrator/base/log.h"
 #include "sagas/machine/codec.h"
@@ -102,6 +103,7 @@ static bool fill(struct batch *batch, const struct saga_row *row, struct err *er
     cached->stored_definition = row->definition_id;
     cached->stored_failure = failures_key(saga);
     effects_stored(cached);
+    locks_remember(cached);
     cached->loaded_in = worker->batch_number;
     cache_settle(worker->cache, cached);
     return true;
@@ -111,10 +113,10 @@ static bool fill(struct batch *batch, const struct saga_row *row, struct err *er
  * What is decided of memory is checked by the commit; where it may be decided that there is nothing
  * to write, nothing checks that no other node did something meanwhile. An operator's
  * command and a signal may be refused, a repeated request only shows the saga, a resend has nothing
- * to write, and a timer that PostgreSQL says is due may be one that memory knows nothing of. All
- * are few.
+ * to write, a timer that PostgreSQL says is due may be one that memory knows nothing of, and so may
+ * be the line that a saga stood in until its turn came. All are few.
  */
-static bool needs_truth(const struct batch *batch, size_t i)
+static bool needs_truth(const struct batch *batch, size_t i, const struct cached *cached)
 {
     const struct work *work = batch->works[i];
     switch (work->kind) {
@@ -125,6 +127,7 @@ static bool needs_truth(const struct batch *batch, size_t i)
     case WORK_TIMER: return work->due_at_ms == 0;
     case WORK_RESEND:
     case WORK_RELEASE: return true;
+    case WORK_GRANT: return cached->saga->lock != LOCK_AWAITED;
     }
     abort();
 }
@@ -133,9 +136,9 @@ static void forget_doubtful(struct batch *batch)
 {
     for (size_t i = 0; i < batch->count; i++) {
         const struct uuid *id = wanted_id(batch, i);
-        if (id == NULL || !needs_truth(batch, i)) continue;
-        struct cached *cached = cache_find(batch->worker->cache, id);
-        if (cached != NULL) cache_drop(batch->worker->cache, cached);
+        struct cached *cached = id == NULL ? NULL : cache_find(batch->worker->cache, id);
+        if (cached == NULL || !needs_truth(batch, i, cached)) continue;
+        cache_drop(batch->worker->cache, cached);
     }
 }
 

@@ -383,6 +383,7 @@ void batch_make(struct store *store, const struct store_batch *batch, struct rou
     add_processed(store, round, batch);
     if (batch->failure_count > 0) batch_add_failures(store, round, batch);
     if (batch->effect_count > 0) batch_add_effects(store, round, batch);
+    if (batch->lock_count > 0) batch_add_locks(store, round, batch);
     if (batch->keeps_events && batch->history_count > 0) batch_add_events(store, round, batch);
     round_add(round, &SQL_COMMIT, NULL);
 }

@@ -20,5 +20,7 @@ void batch_add_failures(struct store *store, struct round *round, const struct s
 
 /* exposure.c: likewise. */
 void batch_add_effects(struct store *store, struct round *round, const struct store_batch *batch);
+/* lock.c: likewise. */
+void batch_add_locks(struct store *store, struct round *round, const struct store_batch *batch);
 
 #endif

@@ -151,6 +151,22 @@ struct effect_write {
     struct bytes amount;                /* decimal digits; absent: not known */
 };
 
+enum lock_change {
+    LOCK_CHANGE_QUEUE, /* its saga gets in line */
+    LOCK_CHANGE_TELL,  /* it has heard that it is its turn */
+    LOCK_CHANGE_LEAVE, /* it is over */
+};
+
+/* Of a saga whose definition lets only so many be open; store_locks_grant is due after the commit.
+ */
+struct lock_write {
+    struct uuid id;
+    enum lock_change change;
+    struct bytes definition, key; /* what is locked (lock.h) */
+    int64_t places;               /* how many sagas may be open */
+    int64_t at_ms;
+};
+
 struct store_batch {
     const struct saga_write *sagas; /* ids are distinct */
     size_t saga_count;
@@ -169,6 +185,8 @@ struct store_batch {
     const struct effect_write *effects; /* of `sagas`; places are distinct */
     size_t effect_count;
     bool keeps_events; /* the history is told once more, to those who hear of all sagas */
+    const struct lock_write *locks; /* of `sagas`; those that get in line in their order */
+    size_t lock_count;
 };
 
 /*

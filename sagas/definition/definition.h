@@ -130,6 +130,12 @@ static inline bool step_only_waits(const struct step *step)
     return step->kind == STEP_SIGNAL || step->kind == STEP_DELAY;
 }
 
+/* At most `limit` sagas of the definition's name are open at once for one key. */
+struct concurrency {
+    uint32_t limit;               /* at least 1 */
+    const struct expression *key; /* gives a text, see saga_lock_key; NULL: one key for all */
+};
+
 struct attribute {
     struct bytes name;
     const struct expression *value;
@@ -146,6 +152,7 @@ struct definition {
     const struct schema *input_schema;  /* NULL: anything */
     uint64_t timeout_ms;                /* of the saga; 0: none */
     enum on_timeout on_timeout;
+    const struct concurrency *concurrency; /* NULL: as many as there are */
     const struct step *steps;
     uint16_t step_count;
     uint16_t effect_count; /* steps that declare an effect */

@@ -173,15 +173,10 @@ static void read_redact(struct draft *draft, const struct json_view *value,
     definition->redact_count = count;
 }
 
-struct concurrency_draft {
-    uint32_t limit;
-    const struct expression *key;
-};
-
 /* clang-format off */
 static const struct member CONCURRENCY_MEMBERS[] = {
-    {"limit", REQUIRED, read_count,      FIELD(concurrency_draft, limit), {.low = 1, .high = UINT32_MAX}},
-    {"key",   OPTIONAL, read_expression, FIELD(concurrency_draft, key),   {0}},
+    {"limit", REQUIRED, read_count,      FIELD(concurrency, limit), {.low = 1, .high = UINT32_MAX}},
+    {"key",   OPTIONAL, read_expression, FIELD(concurrency, key),   {0}},
 };
 /* clang-format on */
 static const struct shape CONCURRENCY = {"the concurrency", CONCURRENCY_MEMBERS,
@@ -192,10 +187,10 @@ static void read_concurrency(struct draft *draft, const struct json_view *value,
                              const struct member *member, void *object)
 {
     (void)member;
-    (void)object;
-    struct concurrency_draft *concurrency = arena_alloc(draft->scratch, sizeof(*concurrency));
+    struct definition *definition = object;
+    struct concurrency *concurrency = arena_alloc(draft->arena, sizeof(*concurrency));
     draft->scope = SCOPE_START;
-    (void)read_shape(draft, value, &CONCURRENCY, concurrency);
+    if (read_shape(draft, value, &CONCURRENCY, concurrency)) definition->concurrency = concurrency;
 }
 
 static void read_output(struct draft *draft, const struct json_view *value,
@@ -223,9 +218,6 @@ static void read_later(struct draft *draft, const struct json_view *value,
     *(const struct json_view **)(void *)((char *)draft + member->field) = value;
 }
 
-#define CONCURRENCY_LATER                                                                          \
-    "this version does not limit how many sagas of a definition run at once; leave it out"
-
 /* clang-format off */
 static const struct member DEFINITION_MEMBERS[] = {
     {"$schema",      OPTIONAL, read_nothing,     0,                                 {0}},
@@ -236,7 +228,7 @@ static const struct member DEFINITION_MEMBERS[] = {
     {"input_schema", OPTIONAL, read_schema,      FIELD(definition, input_schema),   {0}},
     {"timeout",      OPTIONAL, read_duration,    FIELD(definition, timeout_ms),     {0}},
     {"on_timeout",   OPTIONAL, read_word,        FIELD(definition, on_timeout),     {.words = ON_TIMEOUTS}},
-    {"concurrency",  OPTIONAL, read_concurrency, 0,                                 {.later = CONCURRENCY_LATER}},
+    {"concurrency",  OPTIONAL, read_concurrency, 0,                                 {0}},
     {"defaults",     OPTIONAL, read_later,       FIELD(draft, defaults_view),       {0}},
     {"attributes",   OPTIONAL, read_attributes,  0,                                 {0}},
     {"redact",       OPTIONAL, read_redact,      0,                                 {0}},

@@ -103,6 +103,7 @@ void finish(struct turn *turn, enum saga_event event, const struct detail *detai
     saga->finished_at_ms = turn->context->now_ms;
     saga->paused = saga->paused_by_timeout = false;
     saga->paused_by = (struct bytes){0};
+    release_lock(saga);
 }
 
 void carry_on(struct turn *turn)

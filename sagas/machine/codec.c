@@ -27,6 +27,7 @@ enum saga_flag {
     SAGA_FLAG_OUTPUT = 1 << 6,
     SAGA_FLAG_SIGNALS = 1 << 7,
     SAGA_FLAG_FORKED = 1 << 8,
+    SAGA_FLAG_LOCK = 1 << 10,
 };
 
 enum signal_flag {
@@ -157,7 +158,8 @@ static void put_run(struct buffer *buffer, struct step_run *run, int64_t base_ms
 static bool is_untouched(const struct step_runs *runs)
 {
     const struct step_run *const run = &runs->run[0];
-    return !runs->expanded && run->state == STEP_WAITING && run->attempt == 0 && !run->bad_reply;
+    return !runs->expanded && run->state == STEP_WAITING && run->attempt == 0 && !run->bad_reply &&
+           run->error.code[0] == '\0' && run->finished_at_ms == 0;
 }
 
 static void put_steps(struct buffer *buffer, const struct saga *saga)
@@ -207,6 +209,7 @@ static unsigned saga_flags(const struct saga *saga)
     if (saga->output_seq != 0) flags |= SAGA_FLAG_OUTPUT;
     if (saga->signal_count != 0) flags |= SAGA_FLAG_SIGNALS;
     if (saga->forked) flags |= SAGA_FLAG_FORKED;
+    if (saga->lock != LOCK_NONE) flags |= SAGA_FLAG_LOCK;
     return flags;
 }
 
@@ -237,6 +240,10 @@ void saga_pack(const struct saga *saga, struct buffer *buffer)
     if (flags & SAGA_FLAG_FORKED) {
         buffer_add(buffer, saga->forked_from.byte, sizeof(saga->forked_from.byte));
         pack_bytes(buffer, saga->fork_step);
+    }
+    if (flags & SAGA_FLAG_LOCK) {
+        pack_number(buffer, saga->lock);
+        pack_bytes(buffer, saga->lock_key);
     }
     put_steps(buffer, saga);
 
@@ -427,6 +434,14 @@ static void take_fork(struct reader *reader)
     if (step.size > 0) saga->fork_step = bytes_copy(saga->arena, step);
 }
 
+static void take_lock(struct reader *reader)
+{
+    struct saga *const saga = reader->saga;
+    saga->lock =
+        (enum lock_state)unpack_limited(&reader->in, LOCK_STATE_COUNT - 1, "no such lock state");
+    saga->lock_key = bytes_copy(saga->arena, unpack_bytes(&reader->in, LOCK_KEY_SIZE_MAX));
+}
+
 static void take_saga(struct reader *reader)
 {
     struct saga *const saga = reader->saga;
@@ -459,6 +474,7 @@ static void take_saga(struct reader *reader)
     }
     if (flags & SAGA_FLAG_SIGNALS) take_signals(reader);
     if (flags & SAGA_FLAG_FORKED) take_fork(reader);
+    if (flags & SAGA_FLAG_LOCK) take_lock(reader);
     const uint32_t touched = unpack_limited(&reader->in, saga->definition->step_count,
                                             "it has more steps than its definition");
     int position = 0;

@@ -52,14 +52,23 @@ typedef enum verdict take(struct turn *turn);
 static take *taker_of(enum event_kind kind)
 {
     static take *const TAKERS[EVENT_KIND_COUNT] = {
-        [EVENT_START] = take_start,         [EVENT_TIMER] = take_timer,
-        [EVENT_REPLY] = take_reply,         [EVENT_BAD_REPLY] = take_bad_reply,
-        [EVENT_RESEND] = take_resend,       [EVENT_SIGNAL] = take_signal,
-        [EVENT_CANCEL] = take_saga_verb,    [EVENT_PAUSE] = take_saga_verb,
-        [EVENT_RESUME] = take_saga_verb,    [EVENT_RETRY] = take_saga_verb,
-        [EVENT_TERMINATE] = take_saga_verb, [EVENT_STEP_RETRY] = take_step_verb,
-        [EVENT_STEP_SKIP] = take_step_verb, [EVENT_STEP_COMPLETE] = take_step_verb,
-        [EVENT_STEP_FAIL] = take_step_verb, [EVENT_MIGRATE] = take_migrate,
+        [EVENT_START] = take_start,
+        [EVENT_TIMER] = take_timer,
+        [EVENT_REPLY] = take_reply,
+        [EVENT_BAD_REPLY] = take_bad_reply,
+        [EVENT_RESEND] = take_resend,
+        [EVENT_SIGNAL] = take_signal,
+        [EVENT_GRANTED] = take_granted,
+        [EVENT_CANCEL] = take_saga_verb,
+        [EVENT_PAUSE] = take_saga_verb,
+        [EVENT_RESUME] = take_saga_verb,
+        [EVENT_RETRY] = take_saga_verb,
+        [EVENT_TERMINATE] = take_saga_verb,
+        [EVENT_STEP_RETRY] = take_step_verb,
+        [EVENT_STEP_SKIP] = take_step_verb,
+        [EVENT_STEP_COMPLETE] = take_step_verb,
+        [EVENT_STEP_FAIL] = take_step_verb,
+        [EVENT_MIGRATE] = take_migrate,
     };
     assert(kind < EVENT_KIND_COUNT);
     return TAKERS[kind];

@@ -449,6 +449,20 @@ static void effect_started(struct fold *fold, const struct entry *entry, enum sa
     fold->saga->deadline_at_ms = time_of(entry, "deadline_at");
 }
 
+static void effect_queued(struct fold *fold, const struct entry *entry, enum saga_state before)
+{
+    (void)before;
+    fold->saga->lock = LOCK_AWAITED;
+    fold->saga->lock_key = bytes_copy(fold->saga->arena, text_of(entry->detail, "key"));
+}
+
+static void effect_granted(struct fold *fold, const struct entry *entry, enum saga_state before)
+{
+    (void)entry;
+    (void)before;
+    fold->saga->lock = LOCK_HELD;
+}
+
 static void effect_paused(struct fold *fold, const struct entry *entry, enum saga_state before)
 {
     (void)before;
@@ -529,6 +543,7 @@ static void effect_ended(struct fold *fold, const struct entry *entry, enum saga
     }
     saga->finished_at_ms = entry->given->at_ms;
     saga->paused = saga->paused_by_timeout = false;
+    release_lock(saga);
 }
 
 /* Where a turn to undo waited for the pivot, its cause came without an entry. */
@@ -543,6 +558,8 @@ static const struct {
     saga_effect *effect;
 } SAGA_EFFECTS[] = {
     {"saga.started",          effect_started   },
+    {"saga.lock_queued",      effect_queued    },
+    {"saga.lock_granted",     effect_granted   },
     {"saga.paused",           effect_paused    },
     {"saga.resumed",          effect_resumed   },
     {"saga.cancel_requested", effect_cancel    },

@@ -78,12 +78,12 @@ typedef void fold_differs(void *context, const struct fold_difference *differenc
 /*
  * Compare a saga as it is stated with its fold; how many members differ.
  *
- * Of the saga: state, paused, cancel_requested, revision, started_at, updated_at, finished_at,
- * deadline_at, output; attention but for no_handler and bad_reply, which come and go without an
- * entry; error.code and error.detail, but not while it is stuck on something else than at first,
- * nor where a turn to undo waited for the pivot. Of a run: state (waiting and ready count as one: a
- * step is reached without an entry), op, attempt, output, error, effect, started_at (not of a step
- * that failed before it was sent), finished_at, next_attempt_at, deadline_at.
+ * Of the saga: state, paused, cancel_requested, lock, revision, started_at, updated_at,
+ * finished_at, deadline_at, output; attention but for no_handler and bad_reply, which come and go
+ * without an entry; error.code and error.detail, but not while it is stuck on something else than
+ * at first, nor where a turn to undo waited for the pivot. Of a run: state (waiting and ready count
+ * as one: a step is reached without an entry), op, attempt, output, error, effect, started_at (not
+ * of a step that failed before it was sent), finished_at, next_attempt_at, deadline_at.
  */
 size_t fold_compare(struct fold *fold, const struct saga *stated, struct arena *scratch,
                     fold_differs *differs, void *context);

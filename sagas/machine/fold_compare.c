@@ -64,6 +64,11 @@ static void tell_attention(struct comparison *comparison, uint32_t stated, uint3
     tell(comparison, "attention", buffer_bytes(&one), buffer_bytes(&other));
 }
 
+static struct bytes text_or_nothing(struct bytes text)
+{
+    return text.size == 0 ? (struct bytes){0} : text;
+}
+
 static void tell_error(struct comparison *comparison, const struct saga_error *stated,
                        const struct saga_error *folded)
 {
@@ -92,6 +97,10 @@ static void compare_saga(struct comparison *comparison, const struct fold *fold,
     tell_flag(comparison, "paused", stated->paused, folded->paused);
     tell_flag(comparison, "cancel_requested", stated->cancel_requested, folded->cancel_requested);
     tell_attention(comparison, stated->attention, folded->attention);
+    tell(comparison, "lock.state", bytes_of(lock_state_name(stated->lock)),
+         bytes_of(lock_state_name(folded->lock)));
+    tell(comparison, "lock.key", text_or_nothing(stated->lock_key),
+         text_or_nothing(folded->lock_key));
     if (fold->error_known) tell_error(comparison, &stated->error, &folded->error);
     tell(comparison, "output", stated->output, folded->output);
     tell_time(comparison, "created_at", stated->created_at_ms, folded->created_at_ms);

@@ -53,6 +53,7 @@ const char *const HISTORY_TYPES[HISTORY_TYPES_MAX] = {
     "saga.paused",       "saga.resumed",         "saga.cancel_requested",
     "saga.overdue",      "saga.terminated",      "operator.command",
     "reply.ignored",     "step.signal_received", "saga.migrated",
+    "saga.lock_queued",  "saga.lock_granted",
 };
 
 static void write_member(struct unpacker *in, const struct history_member *member,

@@ -34,6 +34,7 @@ enum event_kind {
      */
     EVENT_SIGNAL,
     EVENT_MIGRATE, /* an operator gives it another version of its definition: migrate.h */
+    EVENT_GRANTED, /* it is its turn: a saga that stands in line starts; NOTHING for any other */
     EVENT_CANCEL,
     EVENT_PAUSE,
     EVENT_RESUME,
@@ -142,10 +143,19 @@ bool history_knows_type(struct bytes type);
 /* When the saga next wants EVENT_TIMER, Unix ms; 0: never. */
 int64_t saga_next_due_ms(const struct saga *saga);
 
-/* Evaluate the definition's attributes for a start (a JSON object of texts); false: 422
- * expression_error. */
+/*
+ * Evaluate the definition's attributes for a start (a JSON object of texts), and see that the key
+ * of its `concurrency` can be. False: 422 expression_error.
+ */
 bool saga_attributes(const struct saga *saga, struct arena *arena, struct bytes *ret_json,
                      struct expression_error *ret_error);
+
+/*
+ * Evaluate the key of the definition's `concurrency`: empty where it has none. False: it is null,
+ * empty, nothing that is compared as text, or longer than LOCK_KEY_SIZE_MAX bytes.
+ */
+bool saga_lock_key(const struct saga *saga, struct arena *arena, struct bytes *ret_key,
+                   struct expression_error *ret_error);
 
 /*
  * Whether a saga of this definition may start with `input`. `view`: the same input, where it has

@@ -37,6 +37,17 @@ const char *step_state_name(enum step_state state)
     abort();
 }
 
+const char *lock_state_name(enum lock_state lock)
+{
+    switch (lock) {
+    case LOCK_NONE: return "none";
+    case LOCK_AWAITED: return "waiting";
+    case LOCK_HELD: return "held";
+    case LOCK_STATE_COUNT: break;
+    }
+    abort();
+}
+
 const char *op_name(enum op op)
 {
     switch (op) {
@@ -71,6 +82,7 @@ const char *event_kind_name(enum event_kind kind)
     case EVENT_RESEND: return "resend";
     case EVENT_SIGNAL: return "signal";
     case EVENT_MIGRATE: return "migrate";
+    case EVENT_GRANTED: return "granted";
     case EVENT_CANCEL: return "cancel";
     case EVENT_PAUSE: return "pause";
     case EVENT_RESUME: return "resume";

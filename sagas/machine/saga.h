@@ -24,10 +24,11 @@ enum {
     SIGNAL_KEY_SIZE = 16, /* of the digest of a signal's key */
     SIGNALS_MAX = 1000,   /* that one saga remembers */
     CURRENCY_SIZE_MAX = 16,
+    LOCK_KEY_SIZE_MAX = 1024,
 };
 
 enum saga_state {
-    SAGA_PENDING, /* waits for start_at, or its definition is paused */
+    SAGA_PENDING, /* waits for start_at or its place in line, or its definition is paused */
     SAGA_RUNNING,
     SAGA_COMPENSATING,
     SAGA_SUCCEEDED,
@@ -51,6 +52,14 @@ enum step_state {
     STEP_COMPENSATION_FAILED,
     STEP_COMPENSATION_SKIPPED,
     STEP_STATE_COUNT,
+};
+
+/* The place of a saga among those that its definition's `concurrency` lets be open at once. */
+enum lock_state {
+    LOCK_NONE,    /* it needs none, its time has not come, or it is over */
+    LOCK_AWAITED, /* it stands in line */
+    LOCK_HELD,
+    LOCK_STATE_COUNT,
 };
 
 enum op { OP_ACTION, OP_COMPENSATE, OP_PROBE };
@@ -144,9 +153,11 @@ struct saga {
     bool paused;
     bool paused_by_timeout; /* on_timeout: pause set the flag */
     bool cancel_requested;
-    uint32_t attention;   /* bits of enum attention */
-    uint32_t revision;    /* applied events */
-    uint32_t history_seq; /* history entries written; the next one is history_seq + 1 */
+    uint32_t attention; /* bits of enum attention */
+    enum lock_state lock;
+    struct bytes lock_key; /* while `lock` is not LOCK_NONE; empty: the definition's only one */
+    uint32_t revision;     /* applied events */
+    uint32_t history_seq;  /* history entries written; the next one is history_seq + 1 */
     int64_t started_at_ms, updated_at_ms, finished_at_ms;
     int64_t deadline_at_ms; /* of the saga; 0: none */
     /* The first cause; while stuck: what an operator has to decide about. */
@@ -170,6 +181,7 @@ struct saga {
 const char *saga_state_name(enum saga_state state);
 const char *step_state_name(enum step_state state);
 const char *op_name(enum op op);
+const char *lock_state_name(enum lock_state lock); /* none waiting held */
 /* False when no state has that name. */
 bool saga_state_parse(struct bytes name, enum saga_state *ret_state);
 bool attention_parse(struct bytes name, enum attention *ret_attention);

@@ -7,6 +7,8 @@
 static const struct saga_transition SAGA_TRANSITIONS[SAGA_STATE_COUNT][SAGA_EVENT_COUNT] = {
     [SAGA_PENDING] = {
         [SAGA_GO]              = { SAGA_RUNNING,      "saga.started"          },
+        [SAGA_QUEUE]           = { SAGA_PENDING,      "saga.lock_queued"      },
+        [SAGA_GRANT]           = { SAGA_PENDING,      "saga.lock_granted"     },
         [SAGA_TURN_BACK]       = { SAGA_COMPENSATING, "saga.compensating"     },
         [SAGA_HOLD]            = { SAGA_PENDING,      "saga.paused"           },
         [SAGA_CANCEL]          = { SAGA_PENDING,      "saga.cancel_requested" },
@@ -145,6 +147,8 @@ const char *saga_event_name(enum saga_event event)
 {
     switch (event) {
     case SAGA_GO: return "its time has come";
+    case SAGA_QUEUE: return "it gets in line";
+    case SAGA_GRANT: return "it is its turn";
     case SAGA_ALL_DONE: return "every step is through";
     case SAGA_TURN_BACK: return "refusal, cancel or deadline";
     case SAGA_PIVOT_WON: return "the pivot was faster";

@@ -13,6 +13,8 @@
 
 enum saga_event {
     SAGA_GO,              /* its time has come */
+    SAGA_QUEUE,           /* its time has come, and others may hold its lock */
+    SAGA_GRANT,           /* the lock is its own */
     SAGA_ALL_DONE,        /* every step is through */
     SAGA_TURN_BACK,       /* a refusal, a cancel or the deadline: undo */
     SAGA_PIVOT_WON,       /* it succeeded while an undo waited for it */

@@ -9,8 +9,8 @@
 static void start_now(struct turn *turn)
 {
     struct saga *const saga = turn->saga;
-    const int64_t now_ms = turn->context->now_ms;
-    saga->started_at_ms = now_ms;
+    if (must_wait_for_lock(turn)) return;
+    saga->started_at_ms = turn->context->now_ms;
     restart_deadline(turn);
     move_saga(turn, SAGA_GO, &(struct detail){.deadline_at_ms = saga->deadline_at_ms});
 }
@@ -24,7 +24,8 @@ void restart_deadline(struct turn *turn)
 
 static bool waits_for_start(const struct saga *saga)
 {
-    return saga->state == SAGA_PENDING && saga->revision > 0 && !saga->paused;
+    return saga->state == SAGA_PENDING && saga->revision > 0 && !saga->paused &&
+           saga->lock != LOCK_AWAITED;
 }
 
 /* While paused or stuck it does not fire; past the pivot it fires once. */
@@ -82,11 +83,17 @@ void fire_attempts(struct turn *turn)
     }
 }
 
+void start_due(struct turn *turn)
+{
+    const struct saga *const saga = turn->saga;
+    if (waits_for_start(saga) && saga->start_at_ms <= turn->context->now_ms) start_now(turn);
+}
+
 static void fire_saga(struct turn *turn)
 {
     const struct saga *const saga = turn->saga;
     const int64_t now_ms = turn->context->now_ms;
-    if (waits_for_start(saga) && saga->start_at_ms <= now_ms) start_now(turn);
+    start_due(turn);
     if (waits_for_deadline(saga) && saga->deadline_at_ms <= now_ms) fire_deadline(turn);
 }
 

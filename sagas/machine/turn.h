@@ -119,7 +119,8 @@ struct detail {
     uint32_t items;
     uint64_t delay_ms;
     int64_t next_attempt_at_ms, deadline_at_ms, start_at_ms;
-    struct bytes name, key; /* of a signal */
+    struct bytes name; /* of a signal */
+    struct bytes key;  /* likewise, or of a lock */
     struct bytes forked_from, from_step;
     struct bytes effect; /* JSON object */
     bool migrates;       /* the next three are told */
@@ -248,7 +249,16 @@ void deliver_signals(struct turn *turn);
 /* Room for `count` signals at least. */
 void make_room_for_signals(struct saga *saga, uint32_t count);
 
+/* ---- locks.c ---- */
+
+/* True: what is to start gets in line first, or stands there. False: nothing is in its way. */
+bool must_wait_for_lock(struct turn *turn);
+void release_lock(struct saga *saga);
+
 /* ---- timers.c ---- */
+
+/* Start what waits for no more than its time, where that has come. */
+void start_due(struct turn *turn);
 
 /* Send the attempts whose time has come and that nothing holds back. */
 void fire_attempts(struct turn *turn);
@@ -263,6 +273,7 @@ enum verdict take_start(struct turn *turn);
 enum verdict take_timer(struct turn *turn);
 enum verdict take_resend(struct turn *turn);
 enum verdict take_signal(struct turn *turn);
+enum verdict take_granted(struct turn *turn);
 enum verdict take_reply(struct turn *turn);
 enum verdict take_bad_reply(struct turn *turn);
 enum verdict take_saga_verb(struct turn *turn);

@@ -335,6 +335,38 @@ bool saga_input_fits(const struct definition *definition, struct bytes input,
     return schema_check_text(schema, input, arena, ret_report);
 }
 
+static bool refuse_key(struct expression_error *ret_error, const char *what)
+{
+    (void)snprintf(ret_error->detail, sizeof(ret_error->detail), "`concurrency.key` %s", what);
+    return false;
+}
+
+bool saga_lock_key(const struct saga *saga, struct arena *arena, struct bytes *ret_key,
+                   struct expression_error *ret_error)
+{
+    const struct concurrency *const concurrency = saga->definition->concurrency;
+    const struct expression_values values = plain_values(saga, arena);
+    struct bytes json = {0};
+    *ret_key = BYTES("");
+    if (concurrency == NULL || concurrency->key == NULL) return true;
+    if (!expression_evaluate(concurrency->key, &values, arena, &json, ret_error)) return false;
+    if (json.data == NULL || bytes_equal(json, JSON_NULL)) {
+        return refuse_key(ret_error, "is null: whom the saga would have to wait for is not known");
+    }
+    if (!json_scalar_text(json, arena, ret_key)) {
+        return refuse_key(ret_error, "must be a text, a number or a boolean");
+    }
+    if (ret_key->size == 0) return refuse_key(ret_error, "is an empty text");
+    if (memchr(ret_key->data, '\0', ret_key->size) != NULL) {
+        return refuse_key(ret_error, "must not hold the character U+0000");
+    }
+    if (ret_key->size <= LOCK_KEY_SIZE_MAX) return true;
+    (void)snprintf(ret_error->detail, sizeof(ret_error->detail),
+                   "`concurrency.key` has %zu bytes, at most %d are allowed", ret_key->size,
+                   LOCK_KEY_SIZE_MAX);
+    return false;
+}
+
 bool saga_attributes(const struct saga *saga, struct arena *arena, struct bytes *ret_json,
                      struct expression_error *ret_error)
 {
@@ -364,6 +396,7 @@ bool saga_attributes(const struct saga *saga, struct arena *arena, struct bytes 
         json_write_string(&json, text);
     }
     buffer_add_char(&json, '}');
+    struct bytes key = {0};
     *ret_json = buffer_bytes(&json);
-    return true;
+    return saga->definition->concurrency == NULL || saga_lock_key(saga, arena, &key, ret_error);
 }

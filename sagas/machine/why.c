@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { SHOWN_KEY_MAX = 100 };
+
 /* ---- words ---- */
 
 /* `12:00:03`, with its date when that is not today's. UTC. */
@@ -324,6 +326,75 @@ static void tell_timer(struct telling *telling)
     buffer_add_char(&telling->text, '.');
 }
 
+static void write_lock(struct buffer *text, const struct saga *saga)
+{
+    const struct concurrency *const concurrency = saga->definition->concurrency;
+    const uint32_t limit = concurrency == NULL ? 1 : concurrency->limit;
+    if (limit == 1) {
+        buffer_add_text(text, "one saga of ");
+    } else {
+        buffer_add_format(text, "%" PRIu32 " sagas of ", limit);
+    }
+    buffer_add_bytes(text, saga->definition->name);
+    if (saga->lock_key.size > 0) {
+        buffer_add_text(text, " with the key ");
+        buffer_add_bytes(text, cut_text(saga->lock_key, SHOWN_KEY_MAX));
+        if (saga->lock_key.size > SHOWN_KEY_MAX) buffer_add_text(text, "...");
+    }
+}
+
+static void say_lock(struct telling *telling)
+{
+    const struct saga *const saga = telling->saga;
+    struct buffer *const text = &telling->text;
+    buffer_add_text(text, "No more than ");
+    write_lock(text, saga);
+    buffer_add_text(text, saga->definition->concurrency == NULL ||
+                                  saga->definition->concurrency->limit == 1
+                              ? " is open at once, and the saga waits for its turn since "
+                              : " are open at once, and the saga waits for its turn since ");
+    write_time(text, telling->why->since_ms, telling->now_ms);
+}
+
+static void tell_lock(struct telling *telling)
+{
+    const struct saga *const saga = telling->saga;
+    telling->why->kind = "lock";
+    telling->why->since_ms = saga->updated_at_ms;
+    if (saga->lock_key.size > 0) telling->why->key = saga->lock_key;
+    say_lock(telling);
+    buffer_add_char(&telling->text, '.');
+}
+
+static void write_holder(struct buffer *text, const struct why_line *line)
+{
+    char id[UUID_TEXT_SIZE];
+    if (line->held == 0 || line->holder == NULL) return;
+    uuid_print(line->holder, id);
+    buffer_add_format(text, "; %s", id);
+    if (line->held == 2) buffer_add_text(text, " and another one");
+    if (line->held > 2) buffer_add_format(text, " and %" PRId64 " others", line->held - 1);
+    buffer_add_text(text, line->held == 1 ? " is open" : " are open");
+}
+
+void saga_why_in_line(const struct saga *saga, const struct why_line *line, int64_t now_ms,
+                      struct arena *arena, struct why *why)
+{
+    struct telling telling = {
+        .saga = saga, .now_ms = now_ms, .arena = arena, .text = buffer_in(arena), .why = why};
+    struct buffer *const text = &telling.text;
+    why->since_ms = line->since_ms;
+    say_lock(&telling);
+    if (line->place == 1) buffer_add_text(text, "; it is the next one");
+    if (line->place > 1) {
+        const uint32_t place = (uint32_t)line->place;
+        buffer_add_format(text, "; it is the %" PRIu32 "%s in line", place, ordinal_end(place));
+    }
+    write_holder(text, line);
+    buffer_add_char(text, '.');
+    why->sentence = buffer_bytes(text);
+}
+
 static void tell_nothing(struct telling *telling)
 {
     const struct saga *const saga = telling->saga;
@@ -419,7 +490,9 @@ static void tell(struct telling *telling)
         BY_RUN[i].tell(telling, &ref);
         return;
     }
-    if (saga->state == SAGA_PENDING) {
+    if (saga->lock == LOCK_AWAITED) {
+        tell_lock(telling);
+    } else if (saga->state == SAGA_PENDING) {
         tell_timer(telling);
     } else {
         tell_nothing(telling);

@@ -75,6 +75,10 @@ static bool start(struct stage *stage, struct expression_error *ret_error)
     saga->created_at_ms = stage->now_ms;
     if (!saga_attributes(saga, &stage->memory, &saga->attributes, ret_error)) return false;
     (void)tell(stage, &(struct event){.kind = EVENT_START, .step = -1, .index = INDEX_NONE});
+    /* Nobody else is on the stage: it is its turn at once. */
+    if (saga->lock == LOCK_AWAITED) {
+        (void)tell(stage, &(struct event){.kind = EVENT_GRANTED, .step = -1, .index = INDEX_NONE});
+    }
     return true;
 }
 

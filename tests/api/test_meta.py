@@ -51,7 +51,7 @@ class Meta(ApiTest):
         schemas = document["components"]["schemas"]
         saga = self.start()
         for path, name in ((f"/v1/sagas/{saga}", "Saga"), (f"/v1/sagas/{saga}/why", "Why"), ("/v1/sagas", "SagaList"), ("/version", "Version"),
-                           (f"/v1/sagas/{saga}/steps", "Steps"), (f"/v1/sagas/{saga}/history", "History"), ("/v1/definitions", "DefinitionList"), ("/v1/failures", "FailureList"), ("/v1/exposure", "Exposure"), ("/v1/batches", "BatchList")):
+                           (f"/v1/sagas/{saga}/steps", "Steps"), (f"/v1/sagas/{saga}/history", "History"), ("/v1/definitions", "DefinitionList"), ("/v1/failures", "FailureList"), ("/v1/locks", "LockList"), ("/v1/exposure", "Exposure"), ("/v1/batches", "BatchList")):
             self.check(schemas, schemas[name], self.get(path).json, name)
 
     def check(self, schemas, schema, value, place):

@@ -174,6 +174,18 @@ class Batches(SagactlTest):
         self.fake.on("GET /v1/failures/s1-2", answer(group))
         self.assertIn("id-2", self.ok("failures", "show", "s1-2").out)
 
+    def test_locks_are_listed_with_who_holds_them_and_who_waits(self):
+        lock = {"definition": "pay", "key": "c-17", "limit": 1, "held": 1, "holders": ["id-1"], "waiting": 2, "next": ["id-2", "id-3"],
+                "waiting_since": "2026-01-02T03:04:05.678Z"}
+        free = {**lock, "key": None, "waiting": 0, "next": [], "waiting_since": None}
+        self.fake.on("GET /v1/locks", answer(page(lock, free)))
+        out = self.ok("locks", "pay", "c-17", "--waiting").out
+        self.assertRegex(out, r"pay +c-17 +1 +1 +id-1 +2 +id-2 +\d")
+        self.assertRegex(out, r"pay +- +1 +1 +id-1 +0")
+        self.assertEqual([p for p in self.fake.requests[0].query if p[0] != "limit"], [("definition", "pay"), ("key", "c-17"), ("waiting", "true")])
+        self.fake.on("GET /v1/locks", answer(page()))
+        self.assertIn("no lock is held", self.ok("locks").err)
+
     def test_a_batch_is_made_of_the_filter_that_the_options_say(self):
         self.fake.on("POST /v1/batches", answer(self.BATCH, 202))
         out = self.ok("batch", "start", "skip", "--state", "stuck", "--state", "running", "-d", "pay", "-l", "team=shop", "--created-after",

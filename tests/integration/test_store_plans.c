@@ -30,6 +30,8 @@ static const struct {
     {" on dead_letter ",       {{"(id ", ""}}                                                    },
     {" on failure ",           {{"(saga_id ", "(namespace_id"}, {"(state =", "(namespace_id"}}   },
     {" on effect ",            {{"(saga_id ", "(namespace_id"}, {"(state =", "(namespace_id"}}   },
+    {" on saga_lock ",
+     {{"(saga_id ", "(namespace_id"}, {"(definition", "(namespace_id"}, {"(granted <", ""}}      },
     {" on schedule ",          {{"(name ", ""}, {"(wake_at <=", ""}}                             },
     {" on schedule_event ",    {{"(name ", ""}, {"(at <", ""}}                                   },
     {" on event_batch ",       {{"(place ", "(namespace_id"}}                                    },
@@ -127,6 +129,11 @@ static const char GROW[] =
     "    'pay', 'timeout' from sagad.saga where attention <> 0;"
     "insert into sagad.effect select 1, id, 'pay', -1, definition_id, created_at, state, false,"
     "    'payments', 'money', 'EUR', 12.50 from sagad.saga where state <> 3;"
+    "insert into sagad.saga_lock (namespace_id, saga_id, definition, key, places, since, waits,"
+    "    granted, told) select 1, id, 'definition-' || definition_id, (created_at % 1000)::text, 1,"
+    "    created_at, created_at % 5 <> 0, case when created_at % 5 = 0 then 1 end, created_at % 5 "
+    "= 0"
+    "  from sagad.saga;"
     "insert into sagad.request_key select sagad.week_of(sagad.now_ms()), 1, 'key' || i, '\\x00',"
     "    sagad.now_ms(), null, 201, null from generate_series(1, 20000) i;"
     "insert into sagad.dead_letter (namespace_id, at, topic, partition, \"offset\", reason)"

@@ -7,7 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
-enum kind { KIND_REPLY, KIND_RETRY, KIND_TIMER, KIND_SIGNAL, KIND_OPERATOR, KIND_NOTHING, KINDS };
+enum kind {
+    KIND_REPLY,
+    KIND_RETRY,
+    KIND_TIMER,
+    KIND_SIGNAL,
+    KIND_LOCK,
+    KIND_OPERATOR,
+    KIND_NOTHING,
+    KINDS
+};
 
 #define SET(kind) (1U << (kind))
 
@@ -20,13 +29,14 @@ static const struct {
     [KIND_RETRY] = {.name = "retry",   .step = true, .next = true, .error = true},
     [KIND_TIMER] = {.name = "timer",               .next = true},
     [KIND_SIGNAL] = {.name = "signal", .step = true, .signal = true},
-    [KIND_OPERATOR] = {.name = "operator" },
-    [KIND_NOTHING] = {.name = "nothing"},
+    [KIND_LOCK] = {.name = "lock" },
+    [KIND_OPERATOR] = {.name = "operator"},
+    [KIND_NOTHING] = {.name = "nothing"              },
 };
 
 /* What a saga can wait for in each state. */
 static const unsigned KINDS_OF[SAGA_STATE_COUNT] = {
-    [SAGA_PENDING] = SET(KIND_TIMER) | SET(KIND_OPERATOR),
+    [SAGA_PENDING] = SET(KIND_TIMER) | SET(KIND_LOCK) | SET(KIND_OPERATOR),
     [SAGA_RUNNING] =
         SET(KIND_REPLY) | SET(KIND_RETRY) | SET(KIND_TIMER) | SET(KIND_SIGNAL) | SET(KIND_OPERATOR),
     [SAGA_COMPENSATING] = SET(KIND_REPLY) | SET(KIND_RETRY) | SET(KIND_OPERATOR),
@@ -53,6 +63,8 @@ static const char *const PIECES[] = {
     ", then it fails",
     " waits until ",
     "The saga starts at ",
+    " is open at once, and the saga waits for its turn since ",
+    " are open at once, and the saga waits for its turn since ",
     " for an operator, who decides: ",
     " nobody knows whether it took effect; an operator decides: ",
     " after the pivot; an operator decides: ",

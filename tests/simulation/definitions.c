@@ -20,6 +20,7 @@ struct plan {
     bool foreach[STEPS_MAX];
     enum step_kind kind[STEPS_MAX];
     unsigned tries;
+    unsigned limit; /* how many sagas may be open at once; 0: all */
 };
 
 static void plan_edges(struct world *world, struct plan *plan)
@@ -248,6 +249,10 @@ static struct bytes write_definition(struct world *world, struct plan *plan)
         buffer_add_format(&text, ",\"timeout\":\"%us\"", 5 + (unsigned)below(world, 20));
         if (chance(world, 30)) buffer_add_text(&text, ",\"on_timeout\":\"pause\"");
     }
+    if (plan->limit > 0) {
+        buffer_add_format(&text, ",\"concurrency\":{\"limit\":%u%s}", plan->limit,
+                          world->seed % 20 != 0 ? ",\"key\":\"${input.n}\"" : "");
+    }
     if (chance(world, 30)) {
         buffer_add_format(&text, ",\"output\":%s",
                           chance(world, 90) ? "{\"last\":\"${steps.a.output}\"}"
@@ -294,6 +299,7 @@ void make_version(struct world *world, struct version *version)
             .pivot = -1,
             .timeout = tries < TRIES / 4 && chance(world, 35),
             .tries = tries,
+            .limit = world->seed % 5 == 0 ? 1 + (unsigned)(world->seed / 5 % 2) : 0,
         };
         if (chance(world, 35)) plan.pivot = (int)below(world, plan.count);
         for (size_t i = 0; i < plan.count; i++) {

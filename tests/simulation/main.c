@@ -81,6 +81,9 @@ static const char *const COUNTER_NAMES[COUNTER_COUNT] = {
     [COUNT_EXPOSED_UNKNOWN] = "effects that may have happened",
     [COUNT_MIGRATED] = "migrated to another version",
     [COUNT_MIGRATIONS_REFUSED] = "migrations refused",
+    [COUNT_IN_LINE] = "sagas in line",
+    [COUNT_LINES_LEFT] = "lines left before their turn",
+    [COUNT_TURNS_FOUND] = "lost turns found",
     [COUNT_VERBS_APPLIED] = "operator verbs applied",
     [COUNT_VERBS_REFUSED] = "operator verbs refused",
 };
@@ -103,6 +106,9 @@ static const char *const MUTANT_NAMES[MUTANT_COUNT] = {
     [MUTANT_RELEASES_HELD] = "held steps look refused",
     [MUTANT_FORGETS_WORTH] = "what effects are worth is forgotten",
     [MUTANT_FORGETS_VERSION] = "the version of a saga is forgotten",
+    [MUTANT_FORGETS_LINE] = "a saga in line takes the lock for its own",
+    [MUTANT_CROWDS] = "a place more than there are is given",
+    [MUTANT_LOST_TURN] = "turns are lost",
 };
 
 struct arguments {

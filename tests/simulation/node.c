@@ -87,6 +87,7 @@ struct saga *load_row(struct world *world, int saga_number, struct arena *arena)
     if (world->mutant == MUTANT_MISTAKES_REFUSED) mistake_refused(saga);
     if (world->mutant == MUTANT_FORGETS_SIGNALS) saga->signal_count = 0;
     if (world->mutant >= MUTANT_DELAYS_DRIFT) mistake_runs(world, saga);
+    if (world->mutant == MUTANT_FORGETS_LINE && saga->lock == LOCK_AWAITED) saga->lock = LOCK_HELD;
     return saga;
 }
 
@@ -163,7 +164,7 @@ static int number_of(const struct world *world, const struct saga *saga)
  * memory must know that its memory is the newest.
  */
 static bool commit(struct world *world, int node, int saga_number, const struct saga *saga,
-                   const struct decision *decision)
+                   const struct decision *decision, struct bytes *ret_line)
 {
     struct saga_row *const row = &world->row[saga_number];
     const uint32_t before = saga->revision - (decision->verdict == VERDICT_APPLIED ? 1 : 0);
@@ -185,6 +186,8 @@ static bool commit(struct world *world, int node, int saga_number, const struct 
     row->due_at_ms = saga_next_due_ms(saga);
     row->owner = node;
     row->packed = buffer_bytes(&packed);
+    const bool moves = lines_change(world, saga_number, saga);
+    if (moves) *ret_line = row->line.key;
     return true;
 }
 
@@ -298,13 +301,14 @@ static enum attempt_result try_once(struct world *world, int node, int saga_numb
     struct saga *const saga = load(world, node, saga_number);
     struct saga *const before = copy_of(world, saga, saga_number);
     struct decision decision;
+    struct bytes line = {0}; /* that has changed */
     decide(world, node, saga, event, &decision);
     if (dies(world, node, again, COUNT_CRASHES_BEFORE_COMMIT)) {
         if (world->mutant == MUTANT_EARLY_PUBLISH) transport_sends(world, saga_number, &decision);
         return ATTEMPT_DONE;
     }
     if (decision.verdict != VERDICT_APPLIED) check_unchanged(world, before, saga, &decision);
-    if (!commit(world, node, saga_number, saga, &decision)) {
+    if (!commit(world, node, saga_number, saga, &decision, &line)) {
         drop_cache(&world->node[node].cache[saga_number]);
         counters[COUNT_CONFLICTS]++;
         return ATTEMPT_CONFLICT;
@@ -326,6 +330,7 @@ static enum attempt_result try_once(struct world *world, int node, int saga_numb
     if (chance(world, 3)) check_why(world, saga, node);
     if (dies(world, node, again, COUNT_CRASHES_BEFORE_PUBLISH)) return ATTEMPT_DONE;
     transport_sends(world, saga_number, &decision);
+    if (line.data != NULL) lines_settle(world, node, line);
     (void)dies(world, node, again, COUNT_CRASHES_AFTER_PUBLISH);
     return ATTEMPT_DONE;
 }

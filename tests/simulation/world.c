@@ -15,7 +15,7 @@ enum {
     CONVERGE_MS =
         4 * 60 * 60 * 1000, /* L1: every saga has ended by then, or waits for an operator */
     PATIENT_ROUNDS = 4,
-    ROUNDS_MAX = 40, /* of the operator that clears up */
+    ROUNDS_MAX = 120, /* of the operator that clears up */
 };
 
 uint64_t counters[COUNTER_COUNT];
@@ -234,6 +234,7 @@ static void sweep(struct world *world, const struct happening *happening)
 {
     const int node = happening->node;
     schedule(world, SWEEP_MS, *happening);
+    if (world->node[node].up) lines_sweep(world, node);
     if (world->mutant == MUTANT_LOST_TIMER) return;
     for (int i = 0; i < world->saga_count && world->node[node].up; i++) {
         const struct saga_row *const row = &world->row[i];
@@ -389,6 +390,7 @@ static void happen(struct world *world, const struct happening *happening)
     case HAPPENS_OPERATOR: take_operator(world, happening); break;
     case HAPPENS_SIGNAL: take_signal(world, happening); break;
     case HAPPENS_MIGRATION: take_migration(world, happening); break;
+    case HAPPENS_TURN: lines_tell(world, happening); break;
     }
 }
 
@@ -404,7 +406,10 @@ static bool all_at_rest(const struct world *world)
 {
     for (int i = 0; i < world->saga_count; i++) {
         const struct saga_row *const row = &world->row[i];
-        if (!row->exists || (row_is_open(row) && !waits_for_operator(row))) return false;
+        if (!row->exists) return false;
+        if (row_is_open(row) && !waits_for_operator(row) && !waits_for_another(world, row)) {
+            return false;
+        }
     }
     return true;
 }
@@ -427,7 +432,8 @@ static void converge(struct world *world)
         if (world->now_ms > until_ms) {
             for (int i = 0; i < world->saga_count; i++) {
                 const struct saga_row *const row = &world->row[i];
-                if (row_is_open(row) && !waits_for_operator(row)) {
+                if (row_is_open(row) && !waits_for_operator(row) &&
+                    !waits_for_another(world, row)) {
                     violate(world, "L1", "saga %d is %s and nothing comes of it; due in %lld ms", i,
                             saga_state_name(row->state),
                             (long long)(row->due_at_ms - world->now_ms));

@@ -38,6 +38,9 @@ enum mutant {
     MUTANT_FORGETS_WORTH,    /* what effects are worth is not kept */
     MUTANT_FORGETS_VERSION,  /* the version that a saga was given is lost on the way to the database
                               */
+    MUTANT_FORGETS_LINE,     /* a saga in line takes the lock for its own */
+    MUTANT_CROWDS,           /* one place more than there are is given */
+    MUTANT_LOST_TURN,        /* nobody looks for turns that were lost */
     MUTANT_COUNT,
 };
 
@@ -106,6 +109,9 @@ enum counter {
     COUNT_EXPOSED_UNKNOWN,
     COUNT_MIGRATED,
     COUNT_MIGRATIONS_REFUSED,
+    COUNT_IN_LINE,
+    COUNT_LINES_LEFT,
+    COUNT_TURNS_FOUND,
     COUNT_VERBS_APPLIED,
     COUNT_VERBS_REFUSED,
     COUNTER_COUNT,
@@ -150,6 +156,15 @@ struct told_signal {
     bool taken;
 };
 
+/* Among the sagas that wait for each other. */
+struct place_in_line {
+    bool is_in, waits;
+    bool told; /* the saga knows that it waits no more */
+    uint64_t ticket;
+    uint32_t places;
+    struct bytes key;
+};
+
 struct saga_row {
     bool exists;
     int first_version; /* of the definition: the newest one when it started */
@@ -162,6 +177,7 @@ struct saga_row {
     bool asks; /* a step is held, or waits for a signal without a timeout */
     struct told_signal told[SIGNALS_TOLD_MAX];
     uint32_t told_count;
+    struct place_in_line line;
     uint32_t revision, history_seq;
     int64_t due_at_ms;
     int owner; /* node that wrote it last */
@@ -210,6 +226,7 @@ enum happening_kind {
     HAPPENS_OPERATOR,
     HAPPENS_SIGNAL, /* record: step is its name, attempt its key */
     HAPPENS_MIGRATION,
+    HAPPENS_TURN, /* a node tells a saga that it waits no more */
 };
 
 struct happening {
@@ -246,7 +263,7 @@ struct world {
     struct node node[NODES];
     struct happening *heap;
     size_t heap_count, heap_room;
-    uint64_t order, wakes;
+    uint64_t order, wakes, tickets;
     int64_t now_ms, heal_at_ms;
 };
 
@@ -297,6 +314,17 @@ void node_restarts(struct world *world, int node);
 struct saga *load_row(struct world *world, int saga, struct arena *arena);
 void drop_caches(struct world *world, int node);
 bool row_is_open(const struct saga_row *row);
+
+/* ---- lines.c ---- */
+
+/* With the commit of its saga; true: its line is to be settled after that. */
+bool lines_change(struct world *world, int number, const struct saga *saga);
+/* Give the free places of a line to the first in it, and send them word. */
+void lines_settle(struct world *world, int node, struct bytes key);
+void lines_tell(struct world *world, const struct happening *happening);
+void lines_sweep(struct world *world, int node);
+/* It stands in line, and there is no place for the first in it. */
+bool waits_for_another(const struct world *world, const struct saga_row *row);
 
 /* ---- checks.c, check_end.c ---- */
 

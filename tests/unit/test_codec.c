@@ -46,6 +46,8 @@ static struct saga *given_saga(void)
 {
     struct saga *const saga = given_plain_saga();
     saga->steps[0].run[1].attempts_aside = 3;
+    saga->lock = LOCK_HELD;
+    saga->lock_key = BYTES("ann");
     saga->signals = arena_array(&memory, 3, sizeof(*saga->signals));
     saga->signals[0] = (struct signal){
         .has_key = true, .key = {1, 2, [SIGNAL_KEY_SIZE - 1] = 3}
@@ -151,6 +153,21 @@ static void assert_same_run(const struct step_run *a, const struct step_run *b)
     assert_true(bytes_equal(a->error.detail, b->error.detail));
 }
 
+/* It failed before it was sent, and is to be reached again. */
+static void a_run_that_waits_anew_keeps_what_happened_to_it(void **state)
+{
+    (void)state;
+    struct saga *const before = saga_new(&memory, &THE_DEFINITION);
+    before->updated_at_ms = NOW;
+    before->steps[1].run[0].error = given_error("expression_error", "no such thing");
+    before->steps[1].run[0].finished_at_ms = NOW - 1;
+
+    const struct saga *const after = unpacked(packed(before));
+
+    assert_non_null(after);
+    assert_same_run(&before->steps[1].run[0], &after->steps[1].run[0]);
+}
+
 static void every_packed_field_comes_back(void **state)
 {
     (void)state;
@@ -164,6 +181,8 @@ static void every_packed_field_comes_back(void **state)
     assert_true(after->paused && after->cancel_requested && !after->paused_by_timeout);
     assert_int_equal(after->attention, before->attention);
     assert_int_equal(after->revision, 300);
+    assert_int_equal(after->lock, LOCK_HELD);
+    assert_true(bytes_equal_text(after->lock_key, "ann"));
     assert_int_equal(after->history_seq, 70000);
     assert_int_equal(after->updated_at_ms, NOW);
     assert_int_equal(after->started_at_ms, NOW - 5);
@@ -382,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_packed_field_comes_back),
+        cmocka_unit_test(a_run_that_waits_anew_keeps_what_happened_to_it),
         cmocka_unit_test(signals_come_back_and_their_payloads_too),
         cmocka_unit_test(what_was_packed_before_there_were_signals_reads_back),
         cmocka_unit_test(a_fresh_saga_is_small),

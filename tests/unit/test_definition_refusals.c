@@ -79,8 +79,11 @@ static const struct change CHANGES[] = {
     {"pointer that is none", "/redact/0", .top = "\"redact\":[\"card\"]"},
     {"pointer with a bad escape", "/redact/1", .top = "\"redact\":[\"\",\"/input/a~2\"]"},
     {"pointer that is a number", "/redact/0", .top = "\"redact\":[1]"},
-    {"concurrency", "/concurrency", .top = "\"concurrency\":{\"limit\":1}"},
-    {"concurrency without limit", "/concurrency", "/concurrency", .top = "\"concurrency\":{}"},
+    {"concurrency for nobody", "/concurrency/limit", .top = "\"concurrency\":{\"limit\":0}"},
+    {"concurrency by a constant", "/concurrency/key", .top = "\"concurrency\":{\"limit\":1,\"key\":\"ann\"}"},
+    {"concurrency by a step", "/concurrency/key", .top = "\"concurrency\":{\"limit\":1,\"key\":\"${steps.one.output}\"}"},
+    {"concurrency with a scope", "/concurrency/scope", .top = "\"concurrency\":{\"limit\":1,\"scope\":\"all\"}"},
+    {"concurrency without limit", "/concurrency", .top = "\"concurrency\":{}"},
     {"wrong expression in the output", "/output/a/0", .top = "\"output\":{\"a\":[\"${foo}\"]}"},
     {"unknown step in the output", "/output", .top = "\"output\":\"${steps.three.output}\""},
 

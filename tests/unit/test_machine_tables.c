@@ -23,6 +23,8 @@ static const char *readme_path(void)
 static const char *const TYPES[] = {
     "",
     "saga.started",
+    "saga.lock_queued",
+    "saga.lock_granted",
     "saga.succeeded",
     "saga.compensating",
     "saga.compensated",

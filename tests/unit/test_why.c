@@ -314,9 +314,51 @@ static void asking_changes_nothing(void **state)
     assert_null(stage.saga->steps[0].items);
 }
 
+static void a_saga_in_line(void **state)
+{
+    (void)state;
+    struct uuid holder;
+    uuid_parse(BYTES("018bcfe5-6800-7000-8000-000000000009"), &holder);
+    given_started_with(SAGA_WITH("'concurrency':{'limit':1,'key':'${input.c}'},", STEP("a")),
+                       "{'c':'ann'}");
+    assert_says("lock",
+                "No more than one saga of order with the key ann is open at once, and the "
+                "saga waits for its turn since 16:13:20.");
+    assert_true(bytes_equal_text(why.key, "ann"));
+    assert_int_equal(why.since_ms, START_MS);
+
+    const struct why_line line = {START_MS, 2, 1, &holder};
+    saga_why_in_line(stage.saga, &line, stage.now_ms, &stage.memory, &why);
+
+    assert_string_equal(why.sentence.data,
+                        "No more than one saga of order with the key ann is open at once, and the "
+                        "saga waits for its turn since 16:13:20; it is the 2nd in line; "
+                        "018bcfe5-6800-7000-8000-000000000009 is open.");
+}
+
+static void a_saga_in_line_for_several_places(void **state)
+{
+    (void)state;
+    struct uuid holder;
+    uuid_parse(BYTES("018bcfe5-6800-7000-8000-000000000009"), &holder);
+    given_started(SAGA_WITH("'concurrency':{'limit':3},", STEP("a")));
+    ask();
+
+    const struct why_line line = {START_MS, 1, 3, &holder};
+    saga_why_in_line(stage.saga, &line, stage.now_ms, &stage.memory, &why);
+
+    assert_null(why.key.data);
+    assert_string_equal(why.sentence.data,
+                        "No more than 3 sagas of order are open at once, and the saga waits for "
+                        "its turn since 16:13:20; it is the next one; "
+                        "018bcfe5-6800-7000-8000-000000000009 and 2 others are open.");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_saga_in_line),
+        TEST(a_saga_in_line_for_several_places),
         TEST(a_command_that_is_out),
         TEST(a_command_that_was_accepted),
         TEST(a_retry_that_waits),
