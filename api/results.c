@@ -57,7 +57,8 @@ void result_refuse(struct refusal *refusal, const struct answer *answer, enum pr
                         why);
         return;
     case RESULT_FULL:
-        (void)refuse(refusal, PROBLEM_OVERLOADED, "too much is waiting to be dispatched");
+        (void)refuse(refusal, PROBLEM_OVERLOADED, "%s",
+                     answer->why != NULL ? answer->why : "too much is waiting to be dispatched");
         return;
     case RESULT_UNAVAILABLE: refusal->problem = PROBLEM_UNAVAILABLE; return;
     case RESULT_INTERNAL: refusal->problem = PROBLEM_INTERNAL; return;
@@ -127,7 +128,8 @@ const struct saga *result_as_started(struct arena *arena, const struct saga *now
     struct saga *const saga = saga_new(arena, now->definition);
     uint64_t random = 0;
     struct decision decision;
-    struct decide_context context = {now->created_at_ms, &random, arena};
+    struct decide_context context = {
+        .now_ms = now->created_at_ms, .random = &random, .arena = arena};
     saga->id = now->id;
     saga->input = now->input;
     saga->labels = now->labels;

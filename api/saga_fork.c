@@ -205,7 +205,8 @@ static enum handled preview(struct forking *forking)
     struct decision decision = {0};
     uint64_t random = 0;
     struct saga *const saga = new_saga(forking);
-    struct decide_context context = {saga->created_at_ms, &random, arena};
+    struct decide_context context = {
+        .now_ms = saga->created_at_ms, .random = &random, .arena = arena};
     if (!saga_input_fits(saga->definition, saga->input, forking->input, arena, &report)) {
         result_refuse_value(&exchange->refusal, "/input", &report);
         return exchange_refused(exchange);

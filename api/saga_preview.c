@@ -141,7 +141,8 @@ static enum handled preview_on(struct exchange *exchange, struct command_request
     struct preview preview = {.body = buffer_in(&exchange->arena)};
     struct decision decision;
     uint64_t random = 0;
-    struct decide_context context = {clock_wall_ms(), &random, &exchange->arena};
+    struct decide_context context = {
+        .now_ms = clock_wall_ms(), .random = &random, .arena = &exchange->arena};
     if (command->step_id.data != NULL) {
         command->event.step = definition_find_step(after->definition, command->step_id);
         if (command->event.step < 0) {

@@ -9,6 +9,8 @@
 #include <assert.h>
 #include <string.h>
 
+enum { UNSENT_MAX_MS = 1000 };
+
 /* ---- steps that send commands ---- */
 
 static void add_command(struct turn *turn, const struct command *command)
@@ -48,6 +50,14 @@ static bool command_begin(struct turn *turn, const struct run_ref *ref, enum op 
     return true;
 }
 
+/* It never left, and so much of its time is gone that whoever is to answer would miss it. */
+static bool has_waited(const struct turn *turn, const struct step_run *run, const struct send *send)
+{
+    const int64_t tenth_ms = (int64_t)(send->timeout_ms / 10);
+    const int64_t much_ms = tenth_ms < UNSENT_MAX_MS ? tenth_ms : UNSENT_MAX_MS;
+    return turn->event->held && turn->context->now_ms - run->sent_at_ms > much_ms;
+}
+
 static void command_again(struct turn *turn, const struct run_ref *ref)
 {
     const int64_t now_ms = turn->context->now_ms;
@@ -55,7 +65,12 @@ static void command_again(struct turn *turn, const struct run_ref *ref)
     struct command command;
     struct expression_error error;
     if (!make_command(turn, ref, run->op, &command, &error)) return;
-    if (run->deadline_at_ms <= now_ms) {
+    const bool waited = has_waited(turn, run, command.send);
+    if (waited) { /* max_elapsed does not count that either */
+        run->first_sent_at_ms += now_ms - run->sent_at_ms;
+        run->sent_at_ms = now_ms;
+    }
+    if (waited || run->deadline_at_ms <= now_ms) {
         run->deadline_at_ms = now_ms + (int64_t)command.send->timeout_ms;
         record(turn, "step.dispatched", ref,
                &(struct detail){.again = true, .deadline_at_ms = run->deadline_at_ms});

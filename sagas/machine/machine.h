@@ -22,7 +22,9 @@ enum event_kind {
     EVENT_BAD_REPLY, /* a valid token with a malformed reply: raises attention, changes no step */
     /*
      * The transport may have lost commands: every outstanding one is in `commands` again, same
-     * attempt. APPLIED only when a deadline had passed meanwhile and starts anew, else NOTHING.
+     * attempt; with a `name` only those of that topic. A deadline that had passed meanwhile starts
+     * anew. `held`: they never left, so their time starts anew where a noticeable part of it is
+     * gone. APPLIED where one started anew, else NOTHING.
      */
     EVENT_RESEND,
     /*
@@ -64,7 +66,7 @@ struct event {
     struct bytes payload; /* output | problem | progress note | `output` of skip, complete, `input`
                              of retry | payload of a signal, valid JSON or absent */
     /* signals; `payload`, `actor` and `reason` too */
-    struct bytes name;
+    struct bytes name;                   /* of a resend the topic; absent: of all */
     struct bytes key;                    /* makes it once; absent: it is always a new one */
     uint8_t key_digest[SIGNAL_KEY_SIZE]; /* of `key`, by whoever has cryptography (BLAKE2b) */
     /* operators */
@@ -72,7 +74,7 @@ struct event {
     struct bytes reason; /* plain text */
     /*
      * EVENT_START: the definition is paused. EVENT_RESUME: it is no longer, so what only it held
-     * goes on; NOTHING where it held nothing.
+     * goes on; NOTHING where it held nothing. EVENT_RESEND: see there.
      */
     bool held;
     const struct fork *fork;           /* EVENT_START of a fork (fork.h); else NULL */
@@ -125,6 +127,9 @@ struct decide_context {
     int64_t now_ms;      /* wall clock of the caller, Unix ms */
     uint64_t *random;    /* state of a splitmix64 generator: jitter comes from it alone */
     struct arena *arena; /* scratch: reset after the decision was carried out */
+    /* Topics for which time stands still: commands that are out there do not fall due. */
+    const struct bytes *held_topics;
+    size_t held_topic_count;
 };
 
 /* Carry out `event` on `saga`. Changes *saga in place. */
@@ -142,6 +147,10 @@ bool history_knows_type(struct bytes type);
 
 /* When the saga next wants EVENT_TIMER, Unix ms; 0: never. */
 int64_t saga_next_due_ms(const struct saga *saga);
+/* The same without what is due by `now_ms` already: a topic holds that back. */
+int64_t saga_next_due_after_ms(const struct saga *saga, int64_t now_ms);
+/* Where a step's commands of that direction go. */
+const struct send *saga_send_of(const struct step *step, enum op op);
 
 /*
  * Evaluate the definition's attributes for a start (a JSON object of texts), and see that the key

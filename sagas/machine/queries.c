@@ -47,6 +47,11 @@ const struct send *run_send(const struct step *step, enum op op)
     abort();
 }
 
+const struct send *saga_send_of(const struct step *step, enum op op)
+{
+    return run_send(step, op);
+}
+
 enum saga_state saga_direction(const struct saga *saga)
 {
     return saga->state == SAGA_STUCK ? saga->stuck_in : saga->state;

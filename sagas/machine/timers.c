@@ -62,11 +62,23 @@ static void fire_deadline(struct turn *turn)
 
 /* ---- runs ---- */
 
+/* Where its command is, or waits to be sent, time stands still. */
+static bool is_held_back(const struct decide_context *context, const struct run_ref *ref)
+{
+    if (context->held_topic_count == 0 || run_only_waits(ref)) return false;
+    const struct bytes topic = run_send(ref->step, ref->run->op)->topic;
+    for (size_t i = 0; i < context->held_topic_count; i++) {
+        if (bytes_equal(context->held_topics[i], topic)) return true;
+    }
+    return false;
+}
+
 static void fire_ends(struct turn *turn)
 {
     for (struct run_walk walk = walk_of(turn->saga); walk_on(&walk);) {
         const struct step_run *const run = walk.ref.run;
-        if (run_is_out(run) && run->deadline_at_ms <= turn->context->now_ms) {
+        if (run_is_out(run) && run->deadline_at_ms <= turn->context->now_ms &&
+            !is_held_back(turn->context, &walk.ref)) {
             fall_due(turn, &walk.ref);
         }
     }
@@ -105,24 +117,32 @@ static void fire_all(struct turn *turn)
     carry_on(turn);
 }
 
-static int64_t sooner(int64_t a_ms, int64_t b_ms)
+/* The sooner of two instants, of which 0 is none and those up to `after_ms` do not count. */
+static int64_t sooner(int64_t due_ms, int64_t at_ms, int64_t after_ms)
 {
-    if (a_ms == 0 || b_ms == 0) return a_ms == 0 ? b_ms : a_ms;
-    return a_ms < b_ms ? a_ms : b_ms;
+    if (at_ms == 0 || at_ms <= after_ms) return due_ms;
+    return due_ms == 0 || at_ms < due_ms ? at_ms : due_ms;
+}
+
+int64_t saga_next_due_after_ms(const struct saga *saga, int64_t now_ms)
+{
+    int64_t due_ms = 0;
+    if (saga_is_finished(saga->state)) return 0;
+    if (waits_for_start(saga)) due_ms = sooner(due_ms, saga->start_at_ms, now_ms);
+    if (waits_for_deadline(saga)) due_ms = sooner(due_ms, saga->deadline_at_ms, now_ms);
+    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
+        const struct step_run *const run = walk.ref.run;
+        due_ms = sooner(due_ms, run->deadline_at_ms, now_ms);
+        if (may_send_next(saga, &walk.ref)) {
+            due_ms = sooner(due_ms, run->next_attempt_at_ms, now_ms);
+        }
+    }
+    return due_ms;
 }
 
 int64_t saga_next_due_ms(const struct saga *saga)
 {
-    int64_t due_ms = 0;
-    if (saga_is_finished(saga->state)) return 0;
-    if (waits_for_start(saga)) due_ms = saga->start_at_ms;
-    if (waits_for_deadline(saga)) due_ms = saga->deadline_at_ms;
-    for (struct run_walk walk = walk_of(saga); walk_on(&walk);) {
-        const struct step_run *const run = walk.ref.run;
-        due_ms = sooner(due_ms, run->deadline_at_ms);
-        if (may_send_next(saga, &walk.ref)) due_ms = sooner(due_ms, run->next_attempt_at_ms);
-    }
-    return due_ms;
+    return saga_next_due_after_ms(saga, INT64_MIN);
 }
 
 /* ---- the end of a pause ---- */
@@ -224,8 +244,15 @@ enum verdict take_timer(struct turn *turn)
 
 enum verdict take_resend(struct turn *turn)
 {
+    const struct bytes topic = turn->event->name;
     for (struct run_walk walk = walk_of(turn->saga); walk_on(&walk);) {
-        if (run_is_out(walk.ref.run)) begin_again(turn, &walk.ref);
+        const struct run_ref *const ref = &walk.ref;
+        if (!run_is_out(ref->run)) continue;
+        if (topic.data != NULL && (run_only_waits(ref) ||
+                                   !bytes_equal(run_send(ref->step, ref->run->op)->topic, topic))) {
+            continue;
+        }
+        begin_again(turn, ref);
     }
     return VERDICT_NOTHING;
 }

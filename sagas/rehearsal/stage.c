@@ -52,7 +52,8 @@ static void *more(struct arena *arena, void *old, size_t count, size_t *room, si
 static enum verdict tell(struct stage *stage, const struct event *event)
 {
     struct decision decision;
-    struct decide_context context = {stage->now_ms, &stage->random, &stage->scratch};
+    struct decide_context context = {
+        .now_ms = stage->now_ms, .random = &stage->random, .arena = &stage->scratch};
     saga_decide(stage->saga, event, &context, &decision);
     stage->events++;
     for (size_t i = 0; i < decision.command_count; i++) {

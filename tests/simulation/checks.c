@@ -241,6 +241,38 @@ static void check_next_due(struct world *world, int number)
     if (!exact) violate(world, "L3", "saga %d: what is due is not due then", number);
 }
 
+/* ---- no time of a command runs while its topic is paused ---- */
+
+/* max_elapsed begins later by what was held. */
+static void note_shift(struct world *world, const struct decided *decided, size_t i, uint32_t k)
+{
+    const struct step_run *const before = &decided->before->steps[i].run[k];
+    const struct step_run *const after = &decided->after->steps[i].run[k];
+    const int64_t shift_ms = after->first_sent_at_ms - before->first_sent_at_ms;
+    if (shift_ms < 0 || shift_ms > after->sent_at_ms - before->sent_at_ms) {
+        violate(world, "S12", "saga %d step %zu: its time moves by %lld ms", decided->number, i,
+                (long long)shift_ms);
+    }
+    ledger_of_run(world, decided, i, k)->first_sent_at_ms[after->op] += shift_ms;
+}
+
+static void check_standing(struct world *world, const struct decided *decided)
+{
+    const enum event_kind kind = decided->event->kind;
+    for (size_t i = 0; i < decided->before->definition->step_count; i++) {
+        for (uint32_t k = 0; k < decided->before->steps[i].count; k++) {
+            const struct step_run *const before = &decided->before->steps[i].run[k];
+            if (before->deadline_at_ms == 0 || run_waits(decided->before, i, k)) continue;
+            const struct step_run *const after = &decided->after->steps[i].run[k];
+            if (kind == EVENT_RESEND && decided->event->held) note_shift(world, decided, i, k);
+            if (kind == EVENT_TIMER && world->stands && after->state != before->state) {
+                violate(world, "S12", "saga %d step %zu: its time ran while its topic stood",
+                        decided->number, i);
+            }
+        }
+    }
+}
+
 /* ---- all of it ---- */
 
 void check_decision(struct world *world, const struct decided *decided)
@@ -261,6 +293,7 @@ void check_decision(struct world *world, const struct decided *decided)
     check_states(world, decided);
     if (decided->event->kind == EVENT_REPLY) check_reply(world, decided);
     if (applied) keep_output(world, decided);
+    check_standing(world, decided);
     check_waits(world, decided);
     check_commands(world, decided);
     check_all_out(world, decided);

@@ -27,6 +27,8 @@ static const char *const COUNTER_NAMES[COUNTER_COUNT] = {
     [COUNT_CRASHES_AFTER_PUBLISH] = "crashes after publishing",
     [COUNT_CONFLICTS] = "lost compare-and-sets",
     [COUNT_RESENDS] = "recoveries that sent again",
+    [COUNT_TOPIC_WAITS] = "commands that waited for their topic",
+    [COUNT_TOPIC_RELEASES] = "sagas whose topic went on",
     [COUNT_CLOCK_JUMPS] = "clock jumps",
     [COUNT_COMMANDS] = "commands",
     [COUNT_COMMANDS_LOST] = "commands lost",
@@ -109,6 +111,7 @@ static const char *const MUTANT_NAMES[MUTANT_COUNT] = {
     [MUTANT_FORGETS_LINE] = "a saga in line takes the lock for its own",
     [MUTANT_CROWDS] = "a place more than there are is given",
     [MUTANT_LOST_TURN] = "turns are lost",
+    [MUTANT_TIME_RUNS] = "time runs while a topic is paused",
 };
 
 struct arguments {

@@ -227,6 +227,24 @@ void node_restarts(struct world *world, int node)
     }
 }
 
+bool node_releases(struct world *world, int saga_number)
+{
+    struct saga_row *const row = &world->row[saga_number];
+    if (!row->held || !row_is_open(row)) return true;
+    if (!world->node[row->owner].up) return false;
+    row->held = false;
+    counters[COUNT_TOPIC_RELEASES]++;
+    set_timer(world, row->owner, saga_number);
+    node_handles(world, row->owner, saga_number,
+                 &(struct event){.kind = EVENT_RESEND,
+                                 .step = -1,
+                                 .index = INDEX_NONE,
+                                 .name = BYTES("t"),
+                                 .held = true},
+                 NULL);
+    return true;
+}
+
 static bool dies(struct world *world, int node, const struct happening *again, enum counter counter)
 {
     if (!fault(world, 6)) return false;
@@ -246,6 +264,11 @@ static enum verdict decide(struct world *world, int node, struct saga *saga,
         .random = &world->random,
         .arena = &world->scratch,
     };
+    const struct bytes topic = BYTES("t");
+    if (event->kind == EVENT_TIMER && world->stands && world->mutant != MUTANT_TIME_RUNS) {
+        context.held_topics = &topic;
+        context.held_topic_count = 1;
+    }
     if (world->mutant == MUTANT_EARLY_TIMER && event->kind == EVENT_TIMER) context.now_ms += 20;
     saga_decide(saga, event, &context, ret_decision);
     counters[COUNT_EVENTS]++;
@@ -320,6 +343,7 @@ static enum attempt_result try_once(struct world *world, int node, int saga_numb
     if (event->kind == EVENT_MIGRATE && decision.verdict == VERDICT_APPLIED) {
         migrate_copy(world, before, event);
     }
+    if (event->kind == EVENT_TIMER && world->stands) world->row[saga_number].held = true;
     if (decision.history.data != NULL) set_timer(world, node, saga_number);
     check_decision(world, &(struct decided){.node = node,
                                             .number = saga_number,

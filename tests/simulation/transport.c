@@ -22,6 +22,11 @@ static void carry(struct world *world, enum happening_kind kind, const struct re
 
 void transport_sends(struct world *world, int saga, const struct decision *decision)
 {
+    if (world->stands && decision->command_count > 0) {
+        counters[COUNT_TOPIC_WAITS] += decision->command_count;
+        world->row[saga].held = true;
+        return;
+    }
     for (size_t i = 0; i < decision->command_count; i++) {
         const struct command *const command = &decision->commands[i];
         const struct record record = {

@@ -10,6 +10,7 @@
 enum {
     START_MS = 1700000000,
     FAULTS_LAST_MS = 12000,
+    TOPIC_STANDS_MS = 15000,
     SWEEP_MS = 2000,
     SECOND_VERSION_AFTER_MS = 2500,
     CONVERGE_MS =
@@ -372,6 +373,26 @@ static void take_migration(struct world *world, const struct happening *happenin
     counters[world->row[saga].version != before ? COUNT_MIGRATED : COUNT_MIGRATIONS_REFUSED]++;
 }
 
+/* ---- the topic ---- */
+
+static void pause_topic(struct world *world, const struct happening *happening)
+{
+    world->stands = true;
+    trace(world, "the topic is paused");
+    schedule(world, (int64_t)happening->wake, (struct happening){.kind = HAPPENS_RELEASE});
+}
+
+static void release_topic(struct world *world, const struct happening *happening)
+{
+    bool all = true;
+    world->stands = false;
+    trace(world, "the topic goes on");
+    for (int i = 0; i < world->saga_count; i++) {
+        all = node_releases(world, i) && all;
+    }
+    if (!all) schedule(world, SWEEP_MS, *happening);
+}
+
 static void happen(struct world *world, const struct happening *happening)
 {
     world->now_ms = happening->at_ms;
@@ -391,6 +412,8 @@ static void happen(struct world *world, const struct happening *happening)
     case HAPPENS_SIGNAL: take_signal(world, happening); break;
     case HAPPENS_MIGRATION: take_migration(world, happening); break;
     case HAPPENS_TURN: lines_tell(world, happening); break;
+    case HAPPENS_PAUSE: pause_topic(world, happening); break;
+    case HAPPENS_RELEASE: release_topic(world, happening); break;
     }
 }
 
@@ -567,8 +590,20 @@ static void make_sagas(struct world *world)
     }
 }
 
+/* By a generator of its own: what else happens in a world does not depend on it. */
+static void make_pause(struct world *world)
+{
+    uint64_t own = world->seed ^ UINT64_C(0x746f706963);
+    if (random_next(&own) % 100 >= 40) return;
+    const int64_t in_ms = (int64_t)(random_next(&own) % FAULTS_LAST_MS);
+    schedule(
+        world, in_ms,
+        (struct happening){.kind = HAPPENS_PAUSE, .wake = 1 + random_next(&own) % TOPIC_STANDS_MS});
+}
+
 static void make_faults(struct world *world)
 {
+    make_pause(world);
     for (int node = 0; node < NODES; node++) {
         schedule(world, 500 + node * SWEEP_MS / NODES,
                  (struct happening){.kind = HAPPENS_SWEEP, .node = node});

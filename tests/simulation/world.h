@@ -41,6 +41,7 @@ enum mutant {
     MUTANT_FORGETS_LINE,     /* a saga in line takes the lock for its own */
     MUTANT_CROWDS,           /* one place more than there are is given */
     MUTANT_LOST_TURN,        /* nobody looks for turns that were lost */
+    MUTANT_TIME_RUNS,        /* the time of commands runs while their topic is paused */
     MUTANT_COUNT,
 };
 
@@ -112,6 +113,8 @@ enum counter {
     COUNT_IN_LINE,
     COUNT_LINES_LEFT,
     COUNT_TURNS_FOUND,
+    COUNT_TOPIC_WAITS,
+    COUNT_TOPIC_RELEASES,
     COUNT_VERBS_APPLIED,
     COUNT_VERBS_REFUSED,
     COUNTER_COUNT,
@@ -184,6 +187,7 @@ struct saga_row {
     struct bytes packed;
     struct history_row *history, **history_end;
     uint64_t wake;                                  /* the newest timer of it */
+    bool held;                                      /* it waits for the topic */
     struct ledger ledger[STEPS_MAX][ITEMS_MAX + 1]; /* item + 1; 0: no foreach */
 };
 
@@ -227,6 +231,8 @@ enum happening_kind {
     HAPPENS_SIGNAL, /* record: step is its name, attempt its key */
     HAPPENS_MIGRATION,
     HAPPENS_TURN, /* a node tells a saga that it waits no more */
+    HAPPENS_PAUSE,   /* of the topic, for `wake` ms: nothing is sent, no time of a command runs */
+    HAPPENS_RELEASE, /* the end of that, saga by saga */
 };
 
 struct happening {
@@ -265,6 +271,7 @@ struct world {
     size_t heap_count, heap_room;
     uint64_t order, wakes, tickets;
     int64_t now_ms, heal_at_ms;
+    bool stands; /* the topic is paused */
 };
 
 /* ---- chance ---- */
@@ -310,6 +317,8 @@ void node_handles(struct world *world, int node, int saga, const struct event *e
 int64_t node_now(const struct world *world, int node);
 void node_crashes(struct world *world, int node);
 void node_restarts(struct world *world, int node);
+/* What waited for the topic goes. False: its node is away. */
+bool node_releases(struct world *world, int saga);
 /* A fresh copy from the row, in `arena`. */
 struct saga *load_row(struct world *world, int saga, struct arena *arena);
 void drop_caches(struct world *world, int node);

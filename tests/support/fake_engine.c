@@ -55,7 +55,7 @@ static void decide(struct saga *saga, const struct event *event, struct answer *
     static _Thread_local struct decision decision;
     uint64_t random = 1;
     arena_reset(&arena);
-    struct decide_context context = {clock_wall_ms(), &random, &arena};
+    struct decide_context context = {.now_ms = clock_wall_ms(), .random = &random, .arena = &arena};
     saga_decide(saga, event, &context, &decision);
     answer->verdict = decision.verdict;
     answer->why = decision.why;

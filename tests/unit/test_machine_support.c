@@ -112,7 +112,12 @@ enum verdict when(struct event event)
 {
     arena_reset(&stage.scratch);
     struct decide_context context = {
-        .now_ms = stage.now_ms, .random = &stage.random, .arena = &stage.scratch};
+        .now_ms = stage.now_ms,
+        .random = &stage.random,
+        .arena = &stage.scratch,
+        .held_topics = stage.held_topics,
+        .held_topic_count = stage.held_topic_count,
+    };
     const uint32_t revision = stage.saga->revision;
     const uint32_t seq = stage.saga->history_seq;
     saga_decide(stage.saga, &event, &context, &stage.decision);

@@ -49,6 +49,8 @@ struct stage {
     struct decision decision; /* the last one */
     int64_t now_ms;
     uint64_t random;
+    const struct bytes *held_topics; /* for which time stands still */
+    size_t held_topic_count;
 };
 extern struct stage stage;
 
