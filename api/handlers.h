@@ -38,6 +38,10 @@ route_handler definition_version;
 route_handler definition_switch;
 route_handler definition_asyncapi; /* definition_asyncapi.c */
 
+route_handler topic_list; /* topics.c; `verb` of topic_switch: enum topic_verb */
+route_handler topic_show;
+route_handler topic_switch;
+
 route_handler dead_letter_list; /* dead_letters.c */
 route_handler dead_letter_show;
 route_handler dead_letter_replay;

@@ -74,6 +74,11 @@ static const struct problem_row ROWS[PROBLEM_COUNT] = {
         "schedule-not-found", 404, false, "There is no such schedule",
         "No schedule has this name in this namespace.",
         "GET /v1/schedules lists what there is; PUT /v1/schedules/{name} makes one."},
+    [PROBLEM_TOPIC_NOT_FOUND] = {
+        "topic-not-found", 404, false, "This node knows no such topic",
+        "No command was sent to a topic of this name by this node, and nobody paused it.",
+        "GET /v1/topics lists those that are known; a pause takes any topic that definitions may "
+        "name."},
     [PROBLEM_DOCUMENT_NOT_FOUND] = {
         "document-not-found", 404, false, "There is no such document",
         "No document has this name.",

@@ -1,6 +1,7 @@
 #include "api/routes.h"
 
 #include "api/handlers.h"
+#include "orchestrator/store/topic_rows.h"
 #include "sagas/machine/machine.h"
 
 #include <stdio.h>
@@ -95,6 +96,11 @@ const struct route ROUTES[] = {
     {"POST", "/v1/schedules/{name}/trigger",                        ROLE_OPERATOR,  SIDE_API,  PLACE_READER, schedule_trigger,    "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/schedules/{name}/preview",                        ROLE_READER,    SIDE_API,  PLACE_READER, schedule_preview,    "count",           BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/schedules/{name}/history",                        ROLE_READER,    SIDE_API,  PLACE_READER, schedule_history,    PAGE_QUERY,        BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+
+    {"GET",  "/v1/topics",                                          ROLE_READER,    SIDE_API,  PLACE_HTTP,   topic_list,          PAGE_QUERY,        BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"GET",  "/v1/topics/{name}",                                   ROLE_READER,    SIDE_API,  PLACE_READER, topic_show,          "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
+    {"POST", "/v1/topics/{name}/pause",                             ROLE_OPERATOR,  SIDE_API,  PLACE_READER, topic_switch,        "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   TOPIC_PAUSE},
+    {"POST", "/v1/topics/{name}/resume",                            ROLE_OPERATOR,  SIDE_API,  PLACE_READER, topic_switch,        "",                BODY_OPTIONAL, IGNORED_MAX, PRODUCES_JSON,   TOPIC_RESUME},
 
     {"GET",  "/v1/dead-letters",                                    ROLE_OPERATOR,  SIDE_API,  PLACE_READER, dead_letter_list,    PAGE_QUERY,        BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},
     {"GET",  "/v1/dead-letters/{id}",                               ROLE_OPERATOR,  SIDE_API,  PLACE_READER, dead_letter_show,    "",                BODY_NONE,     IGNORED_MAX, PRODUCES_JSON,   0},

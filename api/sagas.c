@@ -10,6 +10,7 @@
 #include "api/server.h"
 #include "api/text.h"
 #include "api/waiters.h"
+#include "api/why_topic.h"
 #include "orchestrator/base/clock.h"
 
 enum { LAG_MS = 300 }; /* how long a broker may take to tell a lag */
@@ -166,6 +167,7 @@ enum handled saga_why_show(struct exchange *exchange, struct store *store)
     if (why.topic.data != NULL && bus_is_up(bus)) {
         more.group_lag = bus_topic_lag(bus, why.topic, LAG_MS);
     }
+    why_add_topic(exchange, saga, &why);
     render_why(&body, saga, &why, &more);
     set_etag(exchange, saga);
     return exchange_json(exchange, 200, buffer_bytes(&body));

@@ -54,6 +54,7 @@ command_run run_exposure, run_failures_list, run_failures_show;
 command_run run_schedules_list, run_schedules_get, run_schedules_apply, run_schedules_delete;
 command_run run_schedules_pause, run_schedules_resume, run_schedules_trigger, run_schedules_next;
 command_run run_schedules_history;
+command_run run_topics_list, run_topics_get, run_topics_pause, run_topics_resume;
 command_run run_dead_letters_list, run_dead_letters_replay, run_dead_letters_discard;
 command_run run_config_set_context, run_config_use_context, run_config_get_contexts;
 command_run run_config_view;

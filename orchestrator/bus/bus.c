@@ -228,3 +228,11 @@ int64_t bus_topic_lag(struct bus *bus, struct bytes topic, uint32_t timeout_ms)
     if (bus->options.embedded) return BUS_LAG_UNKNOWN;
     return lag_of(bus->lag, topic, timeout_ms);
 }
+
+int64_t bus_topic_readers(struct bus *bus, struct bytes topic, uint32_t timeout_ms,
+                          int64_t *ret_members)
+{
+    *ret_members = BUS_LAG_UNKNOWN;
+    if (bus->options.embedded) return BUS_LAG_UNKNOWN;
+    return lag_readers(bus->lag, topic, timeout_ms, ret_members);
+}

@@ -132,5 +132,8 @@ int32_t bus_partition_among(struct bytes key, int32_t count);
  */
 enum { BUS_LAG_UNKNOWN = -1, BUS_LAG_UNREAD = -2 /* the broker says that no group reads it */ };
 int64_t bus_topic_lag(struct bus *bus, struct bytes topic, uint32_t timeout_ms);
+/* The same, and how many members of groups have partitions of it assigned; below 0: not known. */
+int64_t bus_topic_readers(struct bus *bus, struct bytes topic, uint32_t timeout_ms,
+                          int64_t *ret_members);
 
 #endif

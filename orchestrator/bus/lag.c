@@ -23,7 +23,7 @@ struct entry {
     char topic[TOPIC_NAME_SIZE];
     int32_t partitions;
     int64_t partitions_until_ms;
-    int64_t lag;
+    int64_t lag, members;
     int64_t lag_until_ms;
     struct entry *next;
 };
@@ -43,6 +43,7 @@ struct inquiry {
     const char *topic;
     int32_t partitions;
     rd_kafka_topic_partition_list_t *low, *high; /* watermarks */
+    int64_t members;                             /* answer: that have partitions of it assigned */
 };
 
 struct lag *lag_open(struct producer *producer)
@@ -230,6 +231,54 @@ static int64_t lowest_lag(struct inquiry *inquiry, const rd_kafka_ConsumerGroupL
     return lowest;
 }
 
+static int64_t count_members(const struct inquiry *inquiry,
+                             const rd_kafka_ConsumerGroupDescription_t *group)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(group); i++) {
+        const rd_kafka_MemberAssignment_t *assignment = rd_kafka_MemberDescription_assignment(
+            rd_kafka_ConsumerGroupDescription_member(group, i));
+        const rd_kafka_topic_partition_list_t *partitions =
+            assignment == NULL ? NULL : rd_kafka_MemberAssignment_partitions(assignment);
+        bool reads_it = false;
+        for (int k = 0; partitions != NULL && k < partitions->cnt; k++) {
+            reads_it = reads_it || strcmp(partitions->elems[k].topic, inquiry->topic) == 0;
+        }
+        count += reads_it ? 1 : 0;
+    }
+    return count;
+}
+
+/* Of all groups at once. */
+static void ask_members(struct inquiry *inquiry, const rd_kafka_ConsumerGroupListing_t **groups,
+                        size_t count)
+{
+    const char *names[GROUPS_MAX];
+    if (count == 0 || count > GROUPS_MAX) return;
+    for (size_t i = 0; i < count; i++) {
+        names[i] = rd_kafka_ConsumerGroupListing_group_id(groups[i]);
+    }
+    rd_kafka_AdminOptions_t *options =
+        admin_options(inquiry, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS);
+    rd_kafka_DescribeConsumerGroups(inquiry->kafka, names, count, options, inquiry->queue);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_event_t *event = answer(inquiry);
+    if (event == NULL) return;
+    const rd_kafka_DescribeConsumerGroups_result_t *result =
+        rd_kafka_event_DescribeConsumerGroups_result(event);
+    size_t told = 0;
+    const rd_kafka_ConsumerGroupDescription_t **described =
+        result == NULL ? NULL : rd_kafka_DescribeConsumerGroups_result_groups(result, &told);
+    int64_t members = 0;
+    bool good = described != NULL;
+    for (size_t i = 0; described != NULL && i < told; i++) {
+        good = good && rd_kafka_ConsumerGroupDescription_error(described[i]) == NULL;
+        members += count_members(inquiry, described[i]);
+    }
+    if (good || members > 0) inquiry->members = members;
+    rd_kafka_event_destroy(event);
+}
+
 static int64_t ask_groups(struct inquiry *inquiry)
 {
     rd_kafka_AdminOptions_t *options = admin_options(inquiry, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS);
@@ -246,6 +295,7 @@ static int64_t ask_groups(struct inquiry *inquiry)
         const rd_kafka_ConsumerGroupListing_t **groups =
             rd_kafka_ListConsumerGroups_result_valid(result, &count);
         lag = lowest_lag(inquiry, groups, count);
+        ask_members(inquiry, groups, count);
         size_t error_count = 0;
         (void)rd_kafka_ListConsumerGroups_result_errors(result, &error_count);
         if (lag < 0 && error_count > 0) lag = BUS_LAG_UNKNOWN; /* a broker did not say */
@@ -254,24 +304,26 @@ static int64_t ask_groups(struct inquiry *inquiry)
     return lag;
 }
 
-static int64_t ask_lag(rd_kafka_t *kafka, const struct entry *entry, int64_t end_ms)
+static void ask_lag(rd_kafka_t *kafka, struct entry *entry, int64_t end_ms)
 {
     struct inquiry inquiry = {.kafka = kafka,
                               .queue = rd_kafka_queue_new(kafka),
                               .end_ms = end_ms,
                               .topic = entry->topic,
+                              .members = BUS_LAG_UNKNOWN,
                               .partitions = entry->partitions,
                               .low = rd_kafka_topic_partition_list_new(entry->partitions),
                               .high = rd_kafka_topic_partition_list_new(entry->partitions)};
-    const int64_t lag = ask_watermarks(&inquiry) ? ask_groups(&inquiry) : BUS_LAG_UNKNOWN;
+    entry->lag = ask_watermarks(&inquiry) ? ask_groups(&inquiry) : BUS_LAG_UNKNOWN;
+    entry->members = inquiry.members;
     rd_kafka_topic_partition_list_destroy(inquiry.low);
     rd_kafka_topic_partition_list_destroy(inquiry.high);
     rd_kafka_queue_destroy(inquiry.queue);
-    return lag;
 }
 
-int64_t lag_of(struct lag *lag, struct bytes topic, uint32_t timeout_ms)
+int64_t lag_readers(struct lag *lag, struct bytes topic, uint32_t timeout_ms, int64_t *ret_members)
 {
+    *ret_members = BUS_LAG_UNKNOWN;
     if (topic.size == 0 || topic.size >= TOPIC_NAME_SIZE) return BUS_LAG_UNKNOWN;
     const int64_t end_ms = clock_monotonic_ms() + timeout_ms;
     pthread_mutex_lock(&lag->lock);
@@ -279,11 +331,19 @@ int64_t lag_of(struct lag *lag, struct bytes topic, uint32_t timeout_ms)
     if (clock_monotonic_ms() >= entry->lag_until_ms) {
         rd_kafka_t *kafka = producer_hold(lag->producer);
         refresh_partitions(kafka, entry, end_ms);
-        entry->lag = entry->partitions > 0 ? ask_lag(kafka, entry, end_ms) : BUS_LAG_UNKNOWN;
+        entry->lag = entry->members = BUS_LAG_UNKNOWN;
+        if (entry->partitions > 0) ask_lag(kafka, entry, end_ms);
         producer_release(lag->producer, kafka);
         entry->lag_until_ms = clock_monotonic_ms() + FRESH_MS;
     }
     const int64_t records = entry->lag;
+    *ret_members = entry->members;
     pthread_mutex_unlock(&lag->lock);
     return records;
+}
+
+int64_t lag_of(struct lag *lag, struct bytes topic, uint32_t timeout_ms)
+{
+    int64_t members = 0;
+    return lag_readers(lag, topic, timeout_ms, &members);
 }

@@ -19,5 +19,6 @@ void lag_close(struct lag *lag);
 /* Both thread-safe. Partitions: -1 not known; lag: as bus_topic_lag. */
 int32_t lag_partitions(struct lag *lag, struct bytes topic, uint32_t timeout_ms);
 int64_t lag_of(struct lag *lag, struct bytes topic, uint32_t timeout_ms);
+int64_t lag_readers(struct lag *lag, struct bytes topic, uint32_t timeout_ms, int64_t *ret_members);
 
 #endif

@@ -37,7 +37,8 @@ struct config {
     const char *token_key, *token_key_previous;
     bool migrate;
     uint32_t workers, readers, http_threads;
-    uint32_t cache_mb, queue_max, undispatched_max;
+    uint32_t cache_mb, queue_max, undispatched_max, window_max;
+    uint32_t open_max, open_max_per_definition;
     uint32_t grace_s;
     uint32_t retention_days;
     uint32_t events; /* enum events of the engine */

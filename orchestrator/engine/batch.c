@@ -11,6 +11,7 @@
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
+#include "orchestrator/engine/flow.h"
 #include "orchestrator/telemetry/metrics.h"
 #include "sagas/machine/codec.h"
 
@@ -27,6 +28,7 @@ enum {
     RESOLVE_PAUSE_MS = 200,
     KEYS_DOUBTED_MS = 10000,    /* after a start whose key may not have been new */
     LINGER_FROM = 16,           /* commands of a batch that may wait a moment for more */
+    HELD_LOOK_MS = 5 * 60000,   /* between looks at what waits for its topic */
     RESOLVE_PATIENCE_MS = 4000, /* then callers hear 503 while the commit is still unresolved */
 };
 
@@ -116,35 +118,17 @@ static void publish_dead_letters(const struct batch *batch)
     }
 }
 
-static bool send_command(struct batch *batch, const struct outgoing *outgoing)
-{
-    struct engine *engine = batch->worker->engine;
-    const struct saga *saga = outgoing->cached->saga;
-    char definition[IDENT_SIZE_MAX + 16];
-    const int size = snprintf(definition, sizeof definition, "%s/%u", saga->definition->name.data,
-                              saga->definition->version);
-    const struct bus_saga about = {
-        .definition = {definition, (size_t)size},
-        .trace = saga->trace,
-        .trace_state = saga->trace_state,
-        .now_ms = batch->now_ms,
-    };
-    topics_note(engine->topics, outgoing->command.send->topic);
-    /* What the bus takes while no broker answers would be given back half a minute later. */
-    return !atomic_load(&engine->broker_lost) &&
-           bus_send_command(engine->bus, &outgoing->command, &about);
-}
-
 static void publish(struct batch *batch)
 {
     struct engine *engine = batch->worker->engine;
     for (size_t i = 0; i < batch->count; i++) { /* first: what fails below comes in again */
         const struct work *work = batch->works[i];
-        if (work->kind == WORK_RESEND) outbox_sent(engine->outbox, &work->saga_id);
+        if (work->kind != WORK_RESEND) continue;
+        if (work->topic == NULL) outbox_sent(engine->outbox, &work->saga_id);
+        batch_let_go(batch, work);
     }
     for (size_t i = 0; i < batch->outgoing_count; i++) {
-        const struct outgoing *outgoing = &batch->outgoing[i];
-        if (!send_command(batch, outgoing)) outbox_add(engine->outbox, &outgoing->cached->id);
+        batch_send(batch, &batch->outgoing[i]);
     }
     publish_dead_letters(batch);
     const bool busy = batch->outgoing_count >= LINGER_FROM || atomic_load(&engine->queued) > 0;
@@ -168,13 +152,18 @@ static void store_offsets(struct batch *batch)
 static void answer(struct work *work)
 {
     work->answer.saga = work->cached == NULL ? NULL : work->cached->saga;
-    work->request->done(work->request, &work->answer);
+    request_answer(work->request, &work->answer);
 }
 
 /* What is due later than that PostgreSQL tells; until then memory is for others. */
 static void arm_timer(struct batch *batch, struct cached *cached)
 {
-    const int64_t due_at_ms = saga_next_due_ms(cached->saga);
+    int64_t due_at_ms = saga_next_due_ms(cached->saga);
+    if (cached->held) { /* what is due by now waits for its topic, which lets it go */
+        const int64_t look_at_ms = batch->now_ms + HELD_LOOK_MS;
+        due_at_ms = saga_next_due_after_ms(cached->saga, batch->now_ms);
+        if (due_at_ms == 0 || due_at_ms > look_at_ms) due_at_ms = look_at_ms;
+    }
     cached->rests = due_at_ms == 0 || due_at_ms > batch->now_ms + TIMERS_HORIZON_MS;
     timers_set(batch->worker->timers, &cached->id, due_at_ms, batch->now_ms);
 }
@@ -246,6 +235,7 @@ static void succeed(struct batch *batch)
         cache_settle(worker->cache, batch->touched[i]);
     }
     cache_trim(worker->cache);
+    flow_release(worker->engine);
     worker->pause_ms = 0;
     atomic_store(&worker->database_up, true);
 }
@@ -338,10 +328,11 @@ static bool quarantine(struct worker *worker, struct work *work, const char *why
     if (work->kind == WORK_RECORD) return quarantine_record(worker, work);
     if (work->kind == WORK_REQUEST) {
         const struct answer failure = {.result = RESULT_INTERNAL};
-        work->request->done(work->request, &failure);
+        request_answer(work->request, &failure);
     } else {
         const int64_t now_ms = clock_wall_ms();
         outbox_sent(worker->engine->outbox, &work->saga_id);
+        if (work->kind == WORK_RESEND) batch_let_go(&(struct batch){.worker = worker}, work);
         timers_set(worker->timers, &work->saga_id, now_ms + POISON_PAUSE_MS, now_ms);
     }
     work_free(work);
@@ -354,7 +345,7 @@ static void tell_unavailable(struct batch *batch)
         struct work *work = batch->works[i];
         if (work->kind != WORK_REQUEST || work->request == NULL || work->deferred) continue;
         const struct answer unavailable = {.result = RESULT_UNAVAILABLE};
-        work->request->done(work->request, &unavailable);
+        request_answer(work->request, &unavailable);
         work->request = NULL; /* answered */
     }
 }

@@ -10,6 +10,8 @@
 struct outgoing {
     struct command command;
     struct cached *cached;
+    bool granted; /* it waited for its topic and may go now */
+    bool urged;   /* an operator wants it sent */
 };
 
 /* An attempt that came to an end, for the counters. */
@@ -18,7 +20,8 @@ struct measured {
     const struct step *step;
     const char *outcome;
     enum op op;
-    int64_t took_ms; /* of the step; -1: it goes on */
+    int64_t took_ms;    /* of the step; -1: it goes on */
+    int64_t sent_at_ms; /* the attempt */
 };
 
 /* Everything in the worker's batch arena; arrays have room for what the batch can make. */
@@ -75,6 +78,17 @@ enum verdict batch_decide_reply(struct batch *batch, const struct token *token,
                                 const struct event *given, struct cached **ret_cached);
 /* Write a dead letter for the record of `work`. */
 void batch_add_dead_letter(struct batch *batch, const struct work *work, const char *reason);
+/* departures.c: hand a command to the bus, or keep it for later. */
+void batch_send(struct batch *batch, const struct outgoing *outgoing);
+/* What waited for a topic may go: it does not wait any more. */
+void batch_let_go(struct batch *batch, const struct work *work);
+/* Topics for which time stands still, of the commands of a saga that are due. What is due there
+ * waits for them from now on. */
+struct held_topics {
+    struct bytes *name;
+    size_t count;
+};
+struct held_topics batch_held_topics(struct batch *batch, const struct saga *saga);
 /* Room for one more in an array of the batch's arena. */
 void *batch_grow(struct batch *batch, void *old, size_t count, size_t *room, size_t size);
 
@@ -89,6 +103,8 @@ struct endings batch_endings(struct batch *batch, const struct saga *saga);
 /* ... and those of them that the timer ended. */
 void batch_note_timeouts(struct batch *batch, const struct saga *saga,
                          const struct endings *endings);
+/* Whether nobody reads where they were sent: attention of a saga whose time is over. */
+void batch_mark_unread(struct batch *batch, struct saga *saga, const struct endings *endings);
 void batch_measure(const struct batch *batch);
 
 /* failures.c: what is wrong with which of the touched sagas is to be written. */

@@ -28,6 +28,7 @@ struct cached {
     bool fresh;                     /* not committed yet */
     bool touched;                   /* changed by the batch at hand */
     bool rests;                     /* nothing of it is due soon */
+    bool held;                      /* something is due and waits for its topic */
     struct cached *next_in_slot;
     struct cached *newer, *older;
 };

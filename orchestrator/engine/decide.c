@@ -53,28 +53,41 @@ static void take_history(struct batch *batch, struct cached *cached,
     batch_touch(batch, cached);
 }
 
-static void take_commands(struct batch *batch, struct cached *cached,
+static void take_commands(struct batch *batch, struct cached *cached, const struct event *event,
                           const struct decision *decision)
 {
     for (size_t i = 0; i < decision->command_count; i++) {
         batch->outgoing = batch_grow(batch, batch->outgoing, batch->outgoing_count,
                                      &batch->outgoing_room, sizeof *batch->outgoing);
-        batch->outgoing[batch->outgoing_count++] = (struct outgoing){decision->commands[i], cached};
+        batch->outgoing[batch->outgoing_count++] = (struct outgoing){
+            .command = decision->commands[i],
+            .cached = cached,
+            .granted = event->kind == EVENT_RESEND && event->held,
+            .urged = event->kind >= EVENT_CANCEL,
+        };
     }
 }
 
-void batch_decide_event(struct batch *batch, struct cached *cached, const struct event *event,
-                        struct decision *ret_decision)
+static void decide_holding(struct batch *batch, struct cached *cached, const struct event *event,
+                           const struct held_topics *held, struct decision *ret_decision)
 {
     struct decide_context context = {
         .now_ms = batch->now_ms,
         .random = &batch->worker->random,
         .arena = &batch->worker->arena,
+        .held_topics = held->name,
+        .held_topic_count = held->count,
     };
     *ret_decision = (struct decision){0};
     saga_decide(cached->saga, event, &context, ret_decision);
     take_history(batch, cached, ret_decision);
-    take_commands(batch, cached, ret_decision);
+    take_commands(batch, cached, event, ret_decision);
+}
+
+void batch_decide_event(struct batch *batch, struct cached *cached, const struct event *event,
+                        struct decision *ret_decision)
+{
+    decide_holding(batch, cached, event, &(struct held_topics){0}, ret_decision);
 }
 
 /* ---- requests ---- */
@@ -377,13 +390,16 @@ static void decide_timer(struct batch *batch, struct work *work)
         work->cached = NULL;
         return;
     }
-    const struct saga *saga = work->cached->saga;
+    struct saga *saga = work->cached->saga;
     const struct endings endings = batch_endings(batch, saga);
     const struct event event = {.kind = EVENT_TIMER, .step = -1, .index = INDEX_NONE};
+    const struct held_topics held = batch_held_topics(batch, saga);
     struct decision decision;
-    batch_decide_event(batch, work->cached, &event, &decision);
+    work->cached->held = held.count > 0;
+    decide_holding(batch, work->cached, &event, &held, &decision);
     if (decision.verdict != VERDICT_APPLIED) return;
     batch_note_timeouts(batch, saga, &endings);
+    if (endings.count > 0) batch_mark_unread(batch, saga, &endings);
     if (work->due_at_ms == 0) return;
     work->lag_ms = batch->now_ms > work->due_at_ms ? batch->now_ms - work->due_at_ms : 0;
 }
@@ -392,8 +408,13 @@ static void decide_resend(struct batch *batch, struct work *work)
 {
     work->cached = cache_find(batch->worker->cache, &work->saga_id);
     if (work->cached == NULL) return;
-    const struct event event = {.kind = EVENT_RESEND, .step = -1, .index = INDEX_NONE};
+    struct event event = {.kind = EVENT_RESEND, .step = -1, .index = INDEX_NONE};
     struct decision decision;
+    work->cached->held = false;
+    if (work->topic != NULL) {
+        event.name = bytes_of(work->topic->name);
+        event.held = true;
+    }
     batch_decide_event(batch, work->cached, &event, &decision);
 }
 

@@ -44,6 +44,7 @@ enum verdict batch_decide_reply(struct batch *batch, const struct token *token,
     *ret_cached = cached;
     if (decision.verdict == VERDICT_APPLIED && event.kind == EVENT_REPLY) {
         batch_note_reply(batch, cached->saga, &event);
+        cached->saga->attention &= ~(uint32_t)ATTENTION_NO_HANDLER; /* somebody is there */
     }
     if (decision.verdict == VERDICT_UNKNOWN && cached->loaded_in != batch->worker->batch_number) {
         /* Nothing is written of it, so no commit would find out that another node knows more. */

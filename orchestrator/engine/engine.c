@@ -2,6 +2,7 @@
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
+#include "orchestrator/engine/flow.h"
 #include "orchestrator/engine/internal.h"
 #include "orchestrator/telemetry/metrics.h"
 
@@ -65,7 +66,10 @@ bool engine_open(const struct engine_options *options, struct engine **ret_engin
     (void)snprintf(engine->node_name, sizeof engine->node_name, "%s", options->node_name);
     engine->inbox = inbox_new();
     engine->outbox = outbox_new();
-    engine->topics = topics_new();
+    engine->topics = topics_new(options->window_max);
+    engine->waiting = waiting_new();
+    engine->caps = caps_new(options->open_max, options->open_max_per_definition);
+    pthread_mutex_init(&engine->pauses_lock, NULL);
     engine->home = home_new();
     pthread_mutex_init(&engine->house_lock, NULL);
     pthread_condattr_t attributes;
@@ -111,6 +115,9 @@ void engine_close(struct engine *engine)
     outbox_free(engine->outbox);
     topics_free(engine->topics);
     home_free(engine->home);
+    waiting_free(engine->waiting);
+    caps_free(engine->caps);
+    pthread_mutex_destroy(&engine->pauses_lock);
     pthread_cond_destroy(&engine->house_wake);
     pthread_mutex_destroy(&engine->house_lock);
     free(engine);
@@ -139,6 +146,9 @@ bool engine_start(struct engine *engine, struct bus *bus, const struct token_key
 {
     engine->bus = bus;
     engine->keys = *keys;
+    /* Before anything is sent. */
+    if (!flow_read_pauses(engine, engine->house_store, err)) return false;
+    if (engine->caps != NULL && !house_count_open(engine, err)) return false;
     atomic_store(&engine->started, true);
     for (uint32_t i = 0; i < engine->options.workers; i++) {
         struct worker *worker = &engine->workers[i];
@@ -221,21 +231,31 @@ static struct uuid id_of(struct engine *engine, const struct request *request)
     abort();
 }
 
+static size_t undispatched(struct engine *engine)
+{
+    return outbox_count(engine->outbox) + flow_waiting(engine);
+}
+
 /* Where a start may not be taken in; everything else always may, it helps to get rid of work. */
 static bool is_full(struct engine *engine, const struct request *request)
 {
     if (atomic_load(&engine->queued) > engine->options.queue_max) return true;
     return request->kind == REQUEST_START &&
-           outbox_count(engine->outbox) >= engine->options.undispatched_max;
+           undispatched(engine) >= engine->options.undispatched_max;
 }
 
 void engine_submit(struct engine *engine, struct request *request)
 {
     struct answer refusal = {.result = RESULT_UNAVAILABLE};
-    const bool full = is_full(engine, request);
+    bool full = is_full(engine, request);
+    request->cap = NULL;
+    if (!full && engine->caps != NULL && request->kind == REQUEST_START) {
+        request->cap = caps_enter(engine->caps, request->start.definition->name, &refusal.why);
+        full = request->cap == NULL;
+    }
     if (full) refusal.result = RESULT_FULL;
     if (full || atomic_load(&engine->stopping)) {
-        request->done(request, &refusal);
+        request_answer(request, &refusal);
         return;
     }
     const struct uuid saga_id = id_of(engine, request);
@@ -256,7 +276,7 @@ void engine_health(struct engine *engine, struct engine_health *ret_health)
     *ret_health = (struct engine_health){
         .database_up = is_database_up(engine),
         .broker_up = atomic_load(&engine->broker_up),
-        .undispatched = outbox_count(engine->outbox),
+        .undispatched = undispatched(engine),
         .stopping = atomic_load(&engine->stopping),
     };
     ret_health->full = ret_health->undispatched >= engine->options.undispatched_max;

@@ -33,7 +33,10 @@ struct engine_options {
     uint32_t queue_max;        /* requests waiting for a worker before ERR_UNAVAILABLE */
     uint64_t cache_bytes;      /* sagas kept in memory, all workers together */
     uint64_t undispatched_max; /* sagas with unsent commands before starts are refused */
-    int64_t retention_ms;      /* of finished sagas; 0: for ever */
+    uint32_t window_max;       /* commands of a topic that may be out at a time */
+    /* Sagas that may be open before starts are refused; 0: any number. */
+    uint32_t open_max, open_max_per_definition;
+    int64_t retention_ms; /* of finished sagas; 0: for ever */
     enum events events;
     struct registry *registry;
 };
@@ -67,7 +70,7 @@ enum request_result {
     RESULT_STALE,       /* If-Match: 412 */
     RESULT_REFUSED,     /* 422: `input_report` (what `pointer` names, NULL: the input, breaks its
                            schema), else `why` and `pointer` (attributes cannot be computed) */
-    RESULT_FULL,        /* 429: too much is undispatched or queued */
+    RESULT_FULL,        /* 429: too much is undispatched or queued, or `why` says what is full */
     RESULT_UNAVAILABLE, /* 503: database away */
     RESULT_INTERNAL,    /* 500: quarantined */
 };
@@ -142,6 +145,7 @@ struct request {
     void (*done)(struct request *request, const struct answer *answer);
     void *context;
     struct request *next; /* of the engine */
+    struct cap *cap;      /* of the engine: it counts there until it is answered */
     bool replayed_key;    /* of the engine */
 };
 

@@ -7,6 +7,7 @@
 
 #include "orchestrator/base/clock.h"
 #include "orchestrator/base/log.h"
+#include "orchestrator/engine/flow.h"
 #include "orchestrator/telemetry/metrics.h"
 
 #include <stdlib.h>
@@ -19,6 +20,7 @@ enum {
     DUE_EVERY_MS = 500,
     DUE_GRACE_MS = 700, /* the node that holds the timer is first */
     NODES_EVERY_MS = 1000,
+    PAUSES_EVERY_MS = 1000,
     COMPLAIN_EVERY_MS = 10 * 1000,
     LOCKS_EVERY_MS = 1000,   /* places that nobody gave */
     RELEASE_EVERY_MS = 5000, /* definitions that another node resumed */
@@ -35,8 +37,8 @@ enum {
 struct house {
     struct engine *engine;
     struct arena arena;
-    int64_t due_ms, nodes_ms, locks_ms, release_ms, gauges_ms,
-        starts_ms;         /* monotonic: next round of each */
+    /* monotonic: next round of each */
+    int64_t due_ms, nodes_ms, locks_ms, release_ms, gauges_ms, pauses_ms, starts_ms;
     uint64_t drawn;        /* ids, when nodes were compared last */
     int64_t complained_ms; /* likewise: what fails is told again then */
     int32_t adopting;      /* a dead node; 0: none */
@@ -185,16 +187,17 @@ static void fire_overdue(struct engine *engine, const struct state_count *row)
     }
 }
 
-static bool measure(struct house *house, struct err *err)
+/* Also as many as may be overdue: their timers are fired. */
+static bool count_open(struct engine *engine, struct arena *arena, struct err *err)
 {
-    struct engine *engine = house->engine;
     struct state_count *rows = NULL;
     size_t count = 0;
-    const int64_t begun_ms = clock_monotonic_ms();
-    if (!store_count_open(engine->house_store, clock_wall_ms() - OVERDUE_MS, &house->arena, &rows,
-                          &count, err)) {
+    const uint64_t begin = engine->caps == NULL ? 0 : caps_count_begin(engine->caps);
+    if (!store_count_open(engine->house_store, clock_wall_ms() - OVERDUE_MS, arena, &rows, &count,
+                          err)) {
         return false;
     }
+    if (engine->caps != NULL) caps_counted(engine->caps, begin, rows, count);
     metrics_clear(METRIC_ACTIVE);
     metrics_clear(METRIC_ATTENTION);
     metrics_clear(METRIC_COMPENSATION_STUCK);
@@ -206,8 +209,23 @@ static bool measure(struct house *house, struct err *err)
             metrics_add(METRIC_COMPENSATION_STUCK, value, row->definition.data, NULL, NULL);
         }
         count_attention(row);
-        fire_overdue(engine, row);
+        if (atomic_load(&engine->started)) fire_overdue(engine, row);
     }
+    return true;
+}
+
+bool house_count_open(struct engine *engine, struct err *err)
+{
+    struct arena arena = {0};
+    const bool good = count_open(engine, &arena, err);
+    arena_done(&arena);
+    return good;
+}
+
+static bool measure(struct house *house, struct err *err)
+{
+    const int64_t begun_ms = clock_monotonic_ms();
+    if (!count_open(house->engine, &house->arena, err)) return false;
     const int64_t took_ms = clock_monotonic_ms() - begun_ms;
     if (took_ms * GAUGES_SHARE > GAUGES_EVERY_MS) {
         house->gauges_ms = clock_monotonic_ms() + took_ms * GAUGES_SHARE;
@@ -223,7 +241,8 @@ static void measure_memory(struct engine *engine)
     }
     const int64_t since_ms = outbox_since_ms(engine->outbox);
     metrics_set(METRIC_TIMERS_PENDING, (double)timers, NULL, NULL, NULL);
-    metrics_set(METRIC_OUTBOX_PENDING, (double)outbox_count(engine->outbox), NULL, NULL, NULL);
+    metrics_set(METRIC_OUTBOX_PENDING,
+                (double)(outbox_count(engine->outbox) + flow_waiting(engine)), NULL, NULL, NULL);
     metrics_set(METRIC_OUTBOX_OLDEST_SECONDS,
                 since_ms == 0 ? 0 : (double)(clock_monotonic_ms() - since_ms) / 1000, NULL, NULL,
                 NULL);
@@ -235,20 +254,21 @@ static void measure_memory(struct engine *engine)
  */
 static void look_at_a_topic(struct engine *engine)
 {
-    char topic[TOPIC_SIZE];
-    if (!atomic_load(&engine->broker_up) ||
-        !topics_next(engine->topics, clock_monotonic_ms(), TOPIC_EVERY_MS, topic)) {
-        return;
-    }
-    const int64_t lag = bus_topic_lag(engine->bus, bytes_of(topic), TOPIC_PATIENCE_MS);
-    if (lag == BUS_LAG_UNKNOWN) return;
-    const bool is_read = lag != BUS_LAG_UNREAD;
-    metrics_set(METRIC_TOPIC_PARTICIPANTS, is_read ? 1 : 0, topic, NULL, NULL);
-    if (is_read) metrics_set(METRIC_TOPIC_LAG, (double)lag, topic, NULL, NULL);
-    if (!topics_set_read(engine->topics, topic, is_read)) return;
+    if (!atomic_load(&engine->broker_up)) return;
+    struct topic *topic = topics_next(engine->topics, clock_monotonic_ms(), TOPIC_EVERY_MS);
+    if (topic == NULL) return;
+    int64_t participants = BUS_LAG_UNKNOWN;
+    const int64_t lag =
+        bus_topic_readers(engine->bus, bytes_of(topic->name), TOPIC_PATIENCE_MS, &participants);
+    const bool news = topic_set_readers(topic, lag, participants);
+    if (participants < 0) return;
+    metrics_set(METRIC_TOPIC_PARTICIPANTS, (double)participants, topic->name, NULL, NULL);
+    if (lag >= 0) metrics_set(METRIC_TOPIC_LAG, (double)lag, topic->name, NULL, NULL);
+    if (!news) return;
+    const bool is_read = participants > 0 || lag == 0;
     log_event(is_read ? LOG_INFO : LOG_WARNING, is_read ? "topic_read" : "topic_unread",
-              "topic=%s reason=\"%s\"", topic,
-              is_read ? "a participant group reads it" : "no participant group has ever read it");
+              "topic=%s reason=\"%s\"", topic->name,
+              is_read ? "participants read it" : "no participant reads it");
 }
 
 /* Replies go by it; it changes when somebody adds partitions. */
@@ -284,6 +304,10 @@ static bool go_round(struct house *house, struct err *err)
     house->busy = false;
     send_again(engine);
     measure_memory(engine);
+    if (is_time(&house->pauses_ms, PAUSES_EVERY_MS) &&
+        !flow_read_pauses(engine, engine->house_store, err)) {
+        return false;
+    }
     if (house->adopting != 0) return adopt_some(house, err);
     if (is_time(&house->nodes_ms, NODES_EVERY_MS) && !find_dead(house, err)) return false;
     if (house->adopting != 0) return true;
@@ -333,6 +357,8 @@ void *house_main(void *context)
         log_event(LOG_ERROR, "schedules_failed", "reason=\"no thread\"");
     }
     start_events(engine);
+    engine->flow_running = pthread_create(&engine->flow_thread, NULL, flow_main, engine) == 0;
+    if (!engine->flow_running) log_event(LOG_ERROR, "flow_failed", "reason=\"no thread\"");
     do {
         struct err err;
         if (!go_round(&house, &err) && is_time(&house.complained_ms, COMPLAIN_EVERY_MS)) {
@@ -341,6 +367,7 @@ void *house_main(void *context)
         look_at_a_topic(engine);
         count_partitions(engine);
     } while (house_rest(engine, house.busy ? BUSY_ROUND_MS : ROUND_MS));
+    if (engine->flow_running) pthread_join(engine->flow_thread, NULL);
     if (engine->schedules_running) pthread_join(engine->schedules_thread, NULL);
     if (engine->keeper_running) pthread_join(engine->keeper_thread, NULL);
     if (engine->batches_running) pthread_join(engine->batches_thread, NULL);

@@ -8,7 +8,9 @@
 #include "orchestrator/bus/reply.h"
 #include "orchestrator/bus/signal.h"
 #include "orchestrator/engine/cache.h"
+#include "orchestrator/engine/caps.h"
 #include "orchestrator/engine/engine.h"
+#include "orchestrator/engine/flow/waiting.h"
 #include "orchestrator/engine/home.h"
 #include "orchestrator/engine/inbox.h"
 #include "orchestrator/engine/outbox.h"
@@ -59,6 +61,7 @@ struct work {
     struct request *request; /* WORK_REQUEST */
     struct inbound *inbound; /* WORK_RECORD */
     int64_t due_at_ms;       /* WORK_TIMER; 0: PostgreSQL says so, memory did not know */
+    struct topic *topic;     /* WORK_RESEND: what waited for this topic may go; NULL: all */
     struct answer answer;    /* WORK_REQUEST, filled while deciding */
     struct cached *cached;   /* whose saga the answer shows */
     bool deferred;           /* another event of this batch uses the same Idempotency-Key */
@@ -131,12 +134,16 @@ struct engine {
     struct outbox *outbox;
     struct topics *topics;
     struct home *home;
-    struct store *inbox_store; /* of the bus's consumer thread, as the next */
+    struct waiting *waiting;     /* commands that a topic holds back */
+    struct caps *caps;           /* NULL: none */
+    pthread_mutex_t pauses_lock; /* held while pauses are read and taken over */
+    struct store *inbox_store;   /* of the bus's consumer thread, as the next */
     struct receiver receiver;
     struct store *house_store; /* of the housekeeper; holds the node's lock */
     int32_t node;
-    pthread_t house_thread, keeper_thread, schedules_thread, batches_thread, events_thread;
-    bool keeper_running, schedules_running, batches_running, events_running;
+    pthread_t house_thread, keeper_thread, schedules_thread, batches_thread, events_thread,
+        flow_thread;
+    bool keeper_running, schedules_running, batches_running, events_running, flow_running;
     bool house_running;
     pthread_mutex_t house_lock; /* guards `house_stop` */
     pthread_cond_t house_wake;
@@ -150,6 +157,9 @@ struct engine {
     engine_changed *changed;
     void *changed_context;
 };
+
+/* worker.c: it is over, whatever came of it. */
+void request_answer(struct request *request, const struct answer *answer);
 
 /* receive.c: thread-safe */
 void engine_store_offsets(struct engine *engine);
@@ -178,6 +188,9 @@ void batch_carry_out(struct worker *worker, struct work **works, size_t count);
 void *house_main(void *context); /* the engine */
 /* Sleep; false: the house and its keeper are to stop. */
 bool house_rest(struct engine *engine, int64_t ms);
+
+/* How many sagas are open: gauges and caps. */
+MUST_CHECK bool house_count_open(struct engine *engine, struct err *err);
 
 /* keeper.c, schedules.c */
 void *keeper_main(void *context);    /* the engine */

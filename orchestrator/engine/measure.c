@@ -4,7 +4,10 @@
  */
 #include "orchestrator/engine/batch.h"
 
+#include "orchestrator/engine/flow.h"
 #include "orchestrator/telemetry/metrics.h"
+
+#include <string.h>
 
 static const char *const OUTCOMES[] = {"success", "failure", "retry", "progress", "pending"};
 
@@ -27,6 +30,7 @@ void batch_note_reply(struct batch *batch, const struct saga *saga, const struct
     };
     const struct step_runs *runs = &saga->steps[event->step];
     const uint32_t at = event->index == INDEX_NONE ? 0 : (uint32_t)event->index;
+    if (at < runs->count) measured.sent_at_ms = runs->run[at].sent_at_ms;
     if (event->outcome == OUTCOME_SUCCESS && at < runs->count) {
         const struct step_run *run = &runs->run[at];
         /* Answered by a probe, the step has taken all the time since it began. */
@@ -40,7 +44,8 @@ void batch_note_reply(struct batch *batch, const struct saga *saga, const struct
 struct ending {
     size_t step;
     uint32_t index;
-    int64_t deadline_at_ms;
+    enum op op;
+    int64_t deadline_at_ms, sent_at_ms;
 };
 
 struct endings batch_endings(struct batch *batch, const struct saga *saga)
@@ -56,10 +61,33 @@ struct endings batch_endings(struct batch *batch, const struct saga *saga)
             if (at_ms == 0 || at_ms > batch->now_ms) continue;
             endings.ending =
                 batch_grow(batch, endings.ending, endings.count, &room, sizeof *endings.ending);
-            endings.ending[endings.count++] = (struct ending){i, k, at_ms};
+            endings.ending[endings.count++] = (struct ending){
+                .step = i,
+                .index = k,
+                .op = run->op,
+                .deadline_at_ms = at_ms,
+                .sent_at_ms = run->sent_at_ms,
+            };
         }
     }
     return endings;
+}
+
+void batch_mark_unread(struct batch *batch, struct saga *saga, const struct endings *endings)
+{
+    bool unread = false;
+    for (size_t i = 0; i < endings->count; i++) {
+        const struct ending *ending = &endings->ending[i];
+        const struct step *step = &saga->definition->steps[ending->step];
+        struct topic *topic =
+            topics_find(batch->worker->engine->topics, saga_send_of(step, ending->op)->topic);
+        unread = unread || (topic != NULL && flow_is_unread(topic));
+    }
+    if (unread && !saga_is_finished(saga->state)) {
+        saga->attention |= ATTENTION_NO_HANDLER;
+    } else {
+        saga->attention &= ~(uint32_t)ATTENTION_NO_HANDLER;
+    }
 }
 
 void batch_note_timeouts(struct batch *batch, const struct saga *saga,
@@ -73,22 +101,40 @@ void batch_note_timeouts(struct batch *batch, const struct saga *saga,
         note(batch, &(struct measured){.definition = saga->definition,
                                        .step = &saga->definition->steps[ending->step],
                                        .outcome = "timeout",
-                                       .took_ms = -1});
+                                       .op = ending->op,
+                                       .took_ms = -1,
+                                       .sent_at_ms = ending->sent_at_ms});
     }
 }
 
-static void measure_saga(const struct cached *cached)
+static void measure_saga(struct engine *engine, const struct cached *cached)
 {
     const struct saga *saga = cached->saga;
     const char *name = saga->definition->name.data;
-    if (cached->fresh) metrics_add(METRIC_STARTED, 1, name, NULL, NULL);
+    if (cached->fresh) {
+        metrics_add(METRIC_STARTED, 1, name, NULL, NULL);
+        caps_opened(engine->caps, saga->definition->name);
+    }
     if (!saga_is_finished(saga->state) || saga->finished_at_ms != saga->updated_at_ms) return;
     if (cached->stored_revision == saga->revision) return; /* it had ended before */
+    caps_closed(engine->caps, saga->definition->name);
     const char *outcome = saga_state_name(saga->state);
     metrics_add(METRIC_FINISHED, 1, name, outcome, NULL);
     metrics_observe(METRIC_DURATION_SECONDS,
                     (double)(saga->finished_at_ms - saga->created_at_ms) / 1000, name, outcome,
                     NULL);
+}
+
+/* A refusal is good news of a topic: somebody works there. */
+static void tell_topic(const struct batch *batch, const struct measured *measured)
+{
+    const struct send *send = saga_send_of(measured->step, measured->op);
+    struct topic *topic = topics_find(batch->worker->engine->topics, send->topic);
+    if (topic == NULL) return;
+    const enum answer_kind kind = strcmp(measured->outcome, "timeout") == 0 ? ANSWER_NONE
+                                  : strcmp(measured->outcome, "retry") == 0 ? ANSWER_RETRY
+                                                                            : ANSWER_GOOD;
+    flow_note_answer(topic, kind, measured->sent_at_ms, batch->now_ms, (int64_t)send->timeout_ms);
 }
 
 static void measure_step(const struct measured *measured)
@@ -104,10 +150,11 @@ static void measure_step(const struct measured *measured)
 void batch_measure(const struct batch *batch)
 {
     for (size_t i = 0; i < batch->touched_count; i++) {
-        measure_saga(batch->touched[i]);
+        measure_saga(batch->worker->engine, batch->touched[i]);
     }
     for (size_t i = 0; i < batch->measured_count; i++) {
         measure_step(&batch->measured[i]);
+        tell_topic(batch, &batch->measured[i]);
     }
     for (size_t i = 0; i < batch->count; i++) {
         const struct work *work = batch->works[i];

@@ -261,7 +261,9 @@ static void judge(struct firing *firing)
     case RESULT_EXISTS:
     case RESULT_ID_TAKEN:
     case RESULT_REPLAYED: firing->record.saga = firing->request.start.id; return;
-    case RESULT_FULL: put_off(firing, "overloaded", "too much is waiting to be dispatched"); return;
+    case RESULT_FULL:
+        put_off(firing, "overloaded", "too much is open or waits to be dispatched");
+        return;
     case RESULT_UNAVAILABLE: put_off(firing, "unavailable", "the database is away"); return;
     case RESULT_REFUSED: fail(firing, "invalid", firing->why); return;
     case RESULT_OTHER_BODY:

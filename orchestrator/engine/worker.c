@@ -66,6 +66,14 @@ struct work *work_pop(struct work_list *list)
     return work;
 }
 
+void request_answer(struct request *request, const struct answer *answer)
+{
+    struct cap *cap = request->cap;
+    request->cap = NULL;
+    if (cap != NULL) caps_leave(cap);
+    request->done(request, answer);
+}
+
 void work_free(struct work *work)
 {
     if (work == NULL) return;
@@ -80,7 +88,7 @@ void work_refuse(struct work *work)
 {
     if (work->kind == WORK_REQUEST && work->request != NULL) {
         const struct answer unavailable = {.result = RESULT_UNAVAILABLE};
-        work->request->done(work->request, &unavailable);
+        request_answer(work->request, &unavailable);
     }
     work_free(work);
 }

@@ -17,14 +17,14 @@ OWN_TOPICS = [prefix + name for prefix in ("", "blue.") for name in ("saga.repli
 
 
 class Stack:
-    def __init__(self, extra=()):
+    def __init__(self, extra=(), topics=(), unread=()):
         self.postgres = Postgres()
-        self.broker = EmbeddedBroker([TOPIC, NOBODY, *OWN_TOPICS])
+        self.broker = EmbeddedBroker([TOPIC, NOBODY, *topics, *unread, *OWN_TOPICS])
         self.daemon = Daemon(self.postgres.url, self.broker.brokers, extra=extra)
         done = self.daemon.tool("migrate", "--database-url", self.postgres.url)
         assert done.returncode == 0, done.stderr
         self.daemon.start()
-        self.participant = Participant(self.broker.brokers, [TOPIC])
+        self.participant = Participant(self.broker.brokers, [TOPIC, *topics])
         self.api = Api(self.daemon.url)
 
     def another_node(self, *words):

@@ -81,11 +81,11 @@ def each(*answers):
 
 
 class Participant:
-    def __init__(self, brokers, topics):
+    def __init__(self, brokers, topics, group="contract"):
         self.scripts, self.errors, self.lock = {}, [], threading.Lock()
         self.by_saga, self.nth = defaultdict(list), Counter()
         self.producer = Producer({"bootstrap.servers": brokers, "linger.ms": 0})
-        self.consumer = Consumer({"bootstrap.servers": brokers, "group.id": "contract", "auto.offset.reset": "earliest",
+        self.consumer = Consumer({"bootstrap.servers": brokers, "group.id": group, "auto.offset.reset": "earliest",
                                   "fetch.wait.max.ms": 5, "session.timeout.ms": 10000})
         assigned = threading.Event()
         self.consumer.subscribe(list(topics), on_assign=lambda *_: assigned.set())

@@ -43,6 +43,7 @@ void node_begin_at(struct node *node, const char *database_url)
         .queue_max = 10000,
         .cache_bytes = 8 * 1024 * 1024,
         .undispatched_max = 100,
+        .window_max = 100000,
         .registry = node->registry,
     };
     if (!engine_open(&options, &node->engine, &err)) fail_msg("%s", err.text);

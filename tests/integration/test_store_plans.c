@@ -35,6 +35,7 @@ static const struct {
     {" on schedule ",          {{"(name ", ""}, {"(wake_at <=", ""}}                             },
     {" on schedule_event ",    {{"(name ", ""}, {"(at <", ""}}                                   },
     {" on event_batch ",       {{"(place ", "(namespace_id"}}                                    },
+    {" on topic_act ",         {{"(namespace_id ", ""}}                                          },
 };
 
 static bool is_allowed(size_t rule, const char *condition)
@@ -147,7 +148,9 @@ static const char GROW[] =
     "1, 1, 1, '',"
     "    i, i from generate_series(1, 20000) i;"
     "insert into sagad.schedule_event (namespace_id, name, at, kind)"
-    "  select 1, 's' || i % 100, i, 'missed' from generate_series(1, 20000) i;";
+    "  select 1, 's' || i % 100, i, 'missed' from generate_series(1, 20000) i;"
+    "insert into sagad.topic_act (namespace_id, name, at, verb, actor)"
+    "  select 1, 't' || i % 100, i, 'pause', 'ops' from generate_series(1, 20000) i;";
 
 static const char *grown_url;
 

@@ -230,7 +230,7 @@ enum happening_kind {
     HAPPENS_OPERATOR,
     HAPPENS_SIGNAL, /* record: step is its name, attempt its key */
     HAPPENS_MIGRATION,
-    HAPPENS_TURN, /* a node tells a saga that it waits no more */
+    HAPPENS_TURN,    /* a node tells a saga that it waits no more */
     HAPPENS_PAUSE,   /* of the topic, for `wake` ms: nothing is sent, no time of a command runs */
     HAPPENS_RELEASE, /* the end of that, saga by saga */
 };

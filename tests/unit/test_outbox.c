@@ -1,10 +1,9 @@
 /*
  * tests/unit/test_outbox.c
- *   No unsent saga is lost, none is sent in a hurry again and again; which topics are looked at.
+ *   No unsent saga is lost, none is sent in a hurry again and again.
  */
 #include "orchestrator/base/clock.h"
 #include "orchestrator/engine/outbox.h"
-#include "orchestrator/engine/topics.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +11,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdio.h>
 #include <string.h>
 
 static struct uuid id_of(uint32_t number)
@@ -169,55 +167,6 @@ static void what_was_sent_is_forgotten_in_the_end(void **state)
 
 /* ---- the topics that are looked at ---- */
 
-static void each_topic_is_looked_at_in_its_turn(void **state)
-{
-    (void)state;
-    struct topics *topics = topics_new();
-    char name[TOPIC_SIZE];
-    topics_note(topics, BYTES("a"));
-    topics_note(topics, BYTES("b"));
-    topics_note(topics, BYTES("a"));
-
-    assert_true(topics_next(topics, 1000, 500, name));
-    assert_string_equal(name, "a");
-    assert_true(topics_next(topics, 1000, 500, name));
-    assert_string_equal(name, "b");
-    assert_false(topics_next(topics, 1400, 500, name));
-    assert_true(topics_next(topics, 1500, 500, name));
-    topics_free(topics);
-}
-
-static void a_topic_is_news_when_it_changes(void **state)
-{
-    (void)state;
-    struct topics *topics = topics_new();
-    topics_note(topics, BYTES("a"));
-
-    assert_false(topics_set_read(topics, "a", true));
-    assert_true(topics_set_read(topics, "a", false));
-    assert_false(topics_set_read(topics, "a", false));
-    assert_true(topics_set_read(topics, "a", true));
-    topics_free(topics);
-}
-
-static void the_number_of_topics_is_bounded(void **state)
-{
-    (void)state;
-    struct topics *topics = topics_new();
-    char name[TOPIC_SIZE];
-    for (int i = 0; i < TOPICS_MAX + 50; i++) {
-        (void)snprintf(name, sizeof name, "topic-%d", i);
-        topics_note(topics, bytes_of(name));
-    }
-
-    int count = 0;
-    while (topics_next(topics, 1000, 500, name)) {
-        count++;
-    }
-    assert_int_equal(count, TOPICS_MAX);
-    topics_free(topics);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,9 +176,6 @@ int main(void)
         cmocka_unit_test(what_is_added_while_it_is_taken_is_sent_once),
         cmocka_unit_test(what_was_taken_and_never_sent_comes_out_again),
         cmocka_unit_test(what_was_sent_is_forgotten_in_the_end),
-        cmocka_unit_test(each_topic_is_looked_at_in_its_turn),
-        cmocka_unit_test(a_topic_is_news_when_it_changes),
-        cmocka_unit_test(the_number_of_topics_is_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
