@@ -322,12 +322,13 @@ static void effect_succeeded(struct fold *fold, const struct entry *entry, struc
 }
 
 /* An output that breaks its schema is kept, for the undo to see; not of an attempt that is
- * followed. */
+ * followed. While a probe asks, none follows. */
 static bool keeps_bad_output(const struct fold *fold, const struct entry *entry,
                              const struct place *place)
 {
     const struct saga *const saga = fold->saga;
-    const bool goes_on_trying = place->step->on_failure == ON_FAILURE_COMPENSATE &&
+    const bool goes_on_trying = place->op_before == OP_ACTION &&
+                                place->step->on_failure == ON_FAILURE_COMPENSATE &&
                                 saga_direction(saga) == SAGA_RUNNING && saga_is_past_pivot(saga);
     return entry->op == OP_ACTION && is_type(entry, "step.unknown") &&
            says(entry, "code", "bad_output") && fold->payload.data != NULL && !goes_on_trying;
