@@ -297,6 +297,17 @@ static bool is_time(int64_t *next_ms, int64_t every_ms)
     return true;
 }
 
+/* What is done while every node lives. */
+static bool do_chores(struct house *house, struct err *err)
+{
+    if (is_time(&house->due_ms, DUE_EVERY_MS) && !find_due(house, err)) return false;
+    if (is_time(&house->locks_ms, LOCKS_EVERY_MS) && !sweep_locks(house, err)) return false;
+    if (atomic_exchange(&house->engine->release_wanted, false)) house->release_ms = 0;
+    if (is_time(&house->release_ms, RELEASE_EVERY_MS) && !find_released(house, err)) return false;
+    if (is_time(&house->starts_ms, STARTS_EVERY_MS) && !compare_starts(house, err)) return false;
+    return !is_time(&house->gauges_ms, GAUGES_EVERY_MS) || measure(house, err);
+}
+
 static bool go_round(struct house *house, struct err *err)
 {
     struct engine *engine = house->engine;
@@ -310,13 +321,7 @@ static bool go_round(struct house *house, struct err *err)
     }
     if (house->adopting != 0) return adopt_some(house, err);
     if (is_time(&house->nodes_ms, NODES_EVERY_MS) && !find_dead(house, err)) return false;
-    if (house->adopting != 0) return true;
-    if (is_time(&house->due_ms, DUE_EVERY_MS) && !find_due(house, err)) return false;
-    if (is_time(&house->locks_ms, LOCKS_EVERY_MS) && !sweep_locks(house, err)) return false;
-    if (atomic_exchange(&engine->release_wanted, false)) house->release_ms = 0;
-    if (is_time(&house->release_ms, RELEASE_EVERY_MS) && !find_released(house, err)) return false;
-    if (is_time(&house->starts_ms, STARTS_EVERY_MS) && !compare_starts(house, err)) return false;
-    return !is_time(&house->gauges_ms, GAUGES_EVERY_MS) || measure(house, err);
+    return house->adopting != 0 || do_chores(house, err);
 }
 
 bool house_rest(struct engine *engine, int64_t ms)
