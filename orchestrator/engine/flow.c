@@ -285,6 +285,8 @@ static void look_at(struct engine *engine, struct topic *topic)
 {
     const int64_t now_ms = clock_monotonic_ms();
     pthread_mutex_lock(&topic->lock);
+    unsigned before = atomic_load(&topic->outstanding);
+    const unsigned out = count_out(topic, clock_wall_ms());
     const unsigned good = atomic_exchange(&topic->good, 0);
     const unsigned long long latency_ms = atomic_exchange(&topic->latency_ms, 0);
     const unsigned long long timeout_ms = atomic_exchange(&topic->timeout_ms, 0);
@@ -294,14 +296,15 @@ static void look_at(struct engine *engine, struct topic *topic)
         .bad = atomic_exchange(&topic->bad, 0),
         .latency_ms = good == 0 ? 0 : (int64_t)(latency_ms / good),
         .timeout_ms = good == 0 ? 0 : (int64_t)(timeout_ms / good),
-        .outstanding = count_out(topic, clock_wall_ms()),
+        .outstanding = out,
         .waiting = atomic_exchange(&topic->crowded, false),
         .lag = topic->lag,
         .read_per_s = topic->read_per_s,
     };
     note_latency(topic, &sample, topic->noted_at_ms == 0 ? 0 : now_ms - topic->noted_at_ms);
     topic->noted_at_ms = now_ms;
-    atomic_store(&topic->outstanding, sample.outstanding);
+    /* What was sent or answered since is not forgotten: then it is for the next look. */
+    (void)atomic_compare_exchange_strong(&topic->outstanding, &before, out);
     note_circuit(topic, &sample);
     retry_budget_note(&topic->budget, now_ms, atomic_exchange(&topic->firsts, 0));
     window_note(&topic->window, &sample);
