@@ -18,6 +18,7 @@ class Command:
         self.key, self.value = message.key(), message.value() or b""
         self.headers = [(name, value.decode()) for name, value in message.headers() or ()]
         self.at, self.wall = time.monotonic(), time.time()
+        self.sent_ms = message.timestamp()[1]  # by sagad's clock: no matter in which order partitions are read
 
     def h(self, name):
         return next((value for key, value in self.headers if key == name), None)
