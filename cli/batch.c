@@ -357,15 +357,7 @@ enum status run_batch_list(struct cli *cli)
     struct pages pages;
     if (!pages_begin(cli, "/v1/batches", SHOWN, &pages)) return STATUS_USAGE;
     struct rows rows = {.cli = cli, .table = new_table(cli)};
-    const enum status status = pages_print(&pages, add_row, &rows);
-    if (status != STATUS_OK || !cli_is_table(cli)) return status;
-    if (table_rows(&rows.table) == 0) {
-        tell("no batches");
-        return STATUS_OK;
-    }
-    print_table(cli, &rows.table);
-    if (pages.more) tell("there are more; --all or --limit N shows them");
-    return STATUS_OK;
+    return pages_print_table(&pages, add_row, &rows, &rows.table, "no batches");
 }
 
 enum status run_batch_get(struct cli *cli)
@@ -419,15 +411,7 @@ enum status run_batch_items(struct cli *cli)
     for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++) {
         table_column(&rows.table, HEADINGS[i]);
     }
-    const enum status status = pages_print(&pages, add_item, &rows);
-    if (status != STATUS_OK || !cli_is_table(cli)) return status;
-    if (table_rows(&rows.table) == 0) {
-        tell("no items");
-        return STATUS_OK;
-    }
-    print_table(cli, &rows.table);
-    if (pages.more) tell("there are more; --all or --limit N shows them");
-    return STATUS_OK;
+    return pages_print_table(&pages, add_item, &rows, &rows.table, "no items");
 }
 
 /* ---- steering ---- */

@@ -78,15 +78,7 @@ enum status run_failures_list(struct cli *cli)
     struct pages pages;
     if (!pages_begin(cli, list_path(cli), SHOWN, &pages)) return STATUS_USAGE;
     struct rows rows = {.cli = cli, .table = new_table(cli)};
-    const enum status status = pages_print(&pages, add_row, &rows);
-    if (status != STATUS_OK || !cli_is_table(cli)) return status;
-    if (table_rows(&rows.table) == 0) {
-        tell("nothing is stuck or retrying");
-        return STATUS_OK;
-    }
-    print_table(cli, &rows.table);
-    if (pages.more) tell("there are more; --all or --limit N shows them");
-    return STATUS_OK;
+    return pages_print_table(&pages, add_row, &rows, &rows.table, "nothing is stuck or retrying");
 }
 
 static enum status show_one(struct cli *cli, const char *id)

@@ -54,15 +54,5 @@ enum status run_locks(struct cli *cli)
     for (size_t i = 0; i < sizeof HEADINGS / sizeof HEADINGS[0]; i++) {
         table_column(&rows.table, HEADINGS[i]);
     }
-    const enum status status = pages_print(&pages, add_row, &rows);
-    if (status != STATUS_OK || !cli_is_table(cli)) return status;
-    if (table_rows(&rows.table) == 0) {
-        tell("no lock is held or waited for");
-        return STATUS_OK;
-    }
-    struct buffer out = buffer_in(&cli->arena);
-    table_print(&rows.table, &cli->terminal, "", &out);
-    terminal_put(buffer_bytes(&out));
-    if (pages.more) tell("there are more; --all or --limit N shows them");
-    return STATUS_OK;
+    return pages_print_table(&pages, add_row, &rows, &rows.table, "no lock is held or waited for");
 }

@@ -1,6 +1,7 @@
 #include "cli/pages.h"
 
 #include "cli/json.h"
+#include "cli/talk.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -115,4 +116,21 @@ enum status pages_print(struct pages *pages, pages_row *row, void *context)
         if (status != STATUS_OK || !more) return status;
         print_items(pages->cli, json_value(answer.json, "items"), row, context);
     }
+}
+
+enum status pages_print_table(struct pages *pages, pages_row *row, void *context,
+                              const struct table *table, const char *none)
+{
+    struct cli *const cli = pages->cli;
+    const enum status status = pages_print(pages, row, context);
+    if (status != STATUS_OK || !cli_is_table(cli)) return status;
+    if (table_rows(table) == 0) {
+        tell("%s", none);
+        return STATUS_OK;
+    }
+    struct buffer out = buffer_in(&cli->arena);
+    table_print(table, &cli->terminal, "", &out);
+    terminal_put(buffer_bytes(&out));
+    if (pages->more) tell("there are more; --all or --limit N shows them");
+    return STATUS_OK;
 }

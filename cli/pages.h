@@ -6,6 +6,7 @@
 #define CLI_PAGES_H
 
 #include "cli/cli.h"
+#include "cli/table.h"
 
 struct pages {
     struct cli *cli;
@@ -32,5 +33,8 @@ typedef void pages_row(void *context, const struct json_view *item);
  * caller prints; json as one document with the server's bytes of each item; jsonl and id by page.
  */
 enum status pages_print(struct pages *pages, pages_row *row, void *context);
+/* The same, and the table that `row` fills is printed too; `none` is said when it stays empty. */
+enum status pages_print_table(struct pages *pages, pages_row *row, void *context,
+                              const struct table *table, const char *none);
 
 #endif

@@ -94,15 +94,8 @@ enum status run_schedules_list(struct cli *cli)
     for (size_t i = 0; i < columns; i++) {
         table_column(&rows.table, HEADINGS[i]);
     }
-    const enum status status = pages_print(&pages, add_schedule, &rows);
-    if (status != STATUS_OK || !cli_is_table(cli)) return status;
-    if (table_rows(&rows.table) == 0) {
-        tell("no schedules; make one: sagactl schedules apply FILE");
-        return STATUS_OK;
-    }
-    print_table(cli, &rows.table);
-    if (pages.more) tell("there are more; --all or --limit N shows them");
-    return STATUS_OK;
+    return pages_print_table(&pages, add_schedule, &rows, &rows.table,
+                             "no schedules; make one: sagactl schedules apply FILE");
 }
 
 static void add_pair(struct table *table, const char *name, struct bytes value)

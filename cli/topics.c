@@ -77,15 +77,8 @@ enum status run_topics_list(struct cli *cli)
     for (size_t i = 0; i < columns; i++) {
         table_column(&rows.table, HEADINGS[i]);
     }
-    const enum status status = pages_print(&pages, add_topic, &rows);
-    if (status != STATUS_OK || !cli_is_table(cli)) return status;
-    if (table_rows(&rows.table) == 0) {
-        tell("no topics: this node has sent no command yet, and none is paused");
-        return STATUS_OK;
-    }
-    print_table(cli, &rows.table);
-    if (pages.more) tell("there are more; --all or --limit N shows them");
-    return STATUS_OK;
+    return pages_print_table(&pages, add_topic, &rows, &rows.table,
+                             "no topics: this node has sent no command yet, and none is paused");
 }
 
 static void add_acts(struct cli *cli, const struct json_view *topic, struct table *table)
