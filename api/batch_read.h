@@ -30,4 +30,8 @@ struct batch_wish {
 /* The body; false: refused. Everything borrows from the exchange. */
 bool batch_read(struct exchange *exchange, struct batch_wish *ret_wish);
 
+/* batch_migrate.c: what is to be done is written into the batch. False: the exchange is answered.
+ */
+bool batch_plan_migration(struct exchange *exchange, struct store *store, struct batch_wish *wish);
+
 #endif

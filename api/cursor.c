@@ -97,3 +97,15 @@ void cursor_close_list(struct buffer *buffer, struct bytes cursor)
         buffer_add_format(buffer, "\"%.*s\"}", (int)cursor.size, cursor.data);
     }
 }
+
+bool cursor_before(struct exchange *exchange, int64_t *ret_before)
+{
+    uint64_t before = 0;
+    struct bytes key;
+    if (!cursor_read(exchange, &key)) return false;
+    if (key.data != NULL && !text_number(key, INT64_MAX, &before)) {
+        return refuse(&exchange->refusal, PROBLEM_INVALID_CURSOR, "this is no cursor of ours");
+    }
+    *ret_before = (int64_t)before;
+    return true;
+}

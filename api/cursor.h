@@ -20,6 +20,9 @@ struct bytes cursor_make(struct exchange *exchange, const void *key, size_t size
  * PROBLEM_INVALID_CURSOR. */
 bool cursor_read(struct exchange *exchange, struct bytes *ret_key);
 
+/* The same where the key is the number of the last item; 0: from the beginning. */
+bool cursor_before(struct exchange *exchange, int64_t *ret_before);
+
 /* `limit`: 50 where left out, 1 to 500. False: refused. */
 bool cursor_limit(struct exchange *exchange, size_t *ret_limit);
 

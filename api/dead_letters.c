@@ -73,18 +73,6 @@ static bool find_letter(struct exchange *exchange, struct store *store,
     return false;
 }
 
-static bool read_before(struct exchange *exchange, int64_t *ret_before)
-{
-    uint64_t before = 0;
-    struct bytes key;
-    if (!cursor_read(exchange, &key)) return false;
-    if (key.data != NULL && !text_number(key, INT64_MAX, &before)) {
-        return refuse(&exchange->refusal, PROBLEM_INVALID_CURSOR, "this is no cursor of ours");
-    }
-    *ret_before = (int64_t)before;
-    return true;
-}
-
 enum handled dead_letter_list(struct exchange *exchange, struct store *store)
 {
     struct buffer body = buffer_in(&exchange->arena);
@@ -95,7 +83,7 @@ enum handled dead_letter_list(struct exchange *exchange, struct store *store)
     size_t limit = 0;
     size_t count = 0;
     struct err err;
-    if (!cursor_limit(exchange, &limit) || !read_before(exchange, &before)) {
+    if (!cursor_limit(exchange, &limit) || !cursor_before(exchange, &before)) {
         return exchange_refused(exchange);
     }
     if (!store_dead_letters(store, before, limit + 1, &exchange->arena, &rows, &count, &err)) {

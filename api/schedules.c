@@ -81,18 +81,6 @@ enum handled schedule_preview(struct exchange *exchange, struct store *store)
     return exchange_json(exchange, 200, buffer_bytes(&body));
 }
 
-static bool read_before(struct exchange *exchange, int64_t *ret_before)
-{
-    uint64_t before = 0;
-    struct bytes key;
-    if (!cursor_read(exchange, &key)) return false;
-    if (key.data != NULL && !text_number(key, INT64_MAX, &before)) {
-        return refuse(&exchange->refusal, PROBLEM_INVALID_CURSOR, "this is no cursor of ours");
-    }
-    *ret_before = (int64_t)before;
-    return true;
-}
-
 static bool is_unknown(struct exchange *exchange, struct store *store, struct err *err)
 {
     struct schedule_row row;
@@ -109,7 +97,7 @@ enum handled schedule_history(struct exchange *exchange, struct store *store)
     size_t limit = 0;
     size_t count = 0;
     struct err err;
-    if (!cursor_limit(exchange, &limit) || !read_before(exchange, &before)) {
+    if (!cursor_limit(exchange, &limit) || !cursor_before(exchange, &before)) {
         return exchange_refused(exchange);
     }
     if (!store_schedule_events(store, exchange->argument[0], before, limit + 1, &exchange->arena,
